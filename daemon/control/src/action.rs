@@ -1,0 +1,244 @@
+//! Everything that can be asked of the world, grouped by who does it.
+
+use std::time::Duration;
+
+use crate::call::{CallId, EndReason};
+use crate::dialplan::{LineName, Uri};
+use crate::input::{Bus, PromptId};
+
+/// Something to do; taken from [`crate::Speaker::poll_action`] in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// For the lines.
+    Line(LineAction),
+    /// For the sound engine.
+    Sound(SoundAction),
+    /// For the listener.
+    Listen(Scope),
+    /// For whoever wants to know: MQTT, status, store.
+    Report(Report),
+}
+
+/// What a line does with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineAction {
+    /// Places a call.
+    Dial {
+        /// Named by us: `CallId::Out`.
+        call: CallId,
+        /// On which line.
+        line: LineName,
+        /// To whom.
+        to: Uri,
+    },
+    /// Tells the caller that it rings here (SIP 180).
+    Alert(CallId),
+    /// Answers (SIP 200).
+    Accept(CallId),
+    /// Turns the caller away with the SIP code of the reason.
+    Reject(CallId, EndReason),
+    /// Ends a call in whatever state it is: CANCEL, BYE.
+    HangUp(CallId),
+    /// Puts the other end on hold (re-INVITE, sendonly).
+    Hold(CallId),
+    /// Takes it back (re-INVITE, sendrecv).
+    Resume(CallId),
+    /// Sends touch tones (RFC 4733).
+    Dtmf(CallId, String),
+}
+
+/// What the sound engine does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SoundAction {
+    /// Plays a tone over and over, in place of the one before.
+    Tone(Tone),
+    /// Ends the tone.
+    StopTone,
+    /// Plays a short sign.
+    Earcon(Earcon),
+    /// Speaks a sentence; reported as [`crate::input::SoundNotice::Said`] when done. Sentences queue.
+    Say {
+        /// Names it.
+        prompt: PromptId,
+        /// The words.
+        text: String,
+        /// BCP 47 language of the words.
+        language: String,
+    },
+    /// Stops speaking and forgets what is queued.
+    StopSaying,
+    /// Lets the call's party hear our microphone.
+    OpenMic(CallId),
+    /// The party hears silence.
+    CloseMic(CallId),
+    /// Lets us hear the party: its sound goes to the loudspeaker.
+    Unsilence(CallId),
+    /// We do not hear the party.
+    Silence(CallId),
+    /// Lowers everything on the bus while somebody commands or a prompt speaks.
+    Duck(Bus),
+    /// Back to normal.
+    Unduck(Bus),
+    /// Sets the volume of a bus, 0 to 100.
+    Volume(Bus, u8),
+}
+
+/// Endless tones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// We are called.
+    Ring,
+    /// The other end rings.
+    Ringback,
+    /// Busy (ends by itself after some seconds by a deadline here).
+    Busy,
+    /// Another caller knocks while we talk.
+    CallWaiting,
+}
+
+/// Short signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earcon {
+    /// The chime: the wake phrase was heard, say on.
+    Awake,
+    /// Understood; it is being done.
+    Understood,
+    /// Not understood, or dialogue over.
+    Rejected,
+    /// The call is connected.
+    Connected,
+    /// The call is over.
+    Ended,
+}
+
+/// What the listener listens for. Each scope's sentences come from [`crate::Speaker::grammar`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The wake phrase; a command may follow it in one breath. Nothing else counts.
+    Asleep,
+    /// The wake phrase was just heard, or a question was asked: a command is due within the listening time.
+    Command,
+    /// As `Asleep`, and the answers to ringing ("answer", "decline") without the wake phrase.
+    Ringing,
+    /// As `Asleep`, and "no", "cancel", "stop" without the wake phrase.
+    RingOut,
+    /// As `Asleep`, during a call: only sentences that follow the wake phrase count.
+    InCall,
+    /// A question was asked: yes, no, one of the names offered; within the listening time.
+    Confirming,
+}
+
+/// What is told to MQTT, `hark status` and the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The state of the speaker's foremost call, whenever it changes.
+    Call(CallReport),
+    /// Something happened once.
+    Event(Event),
+    /// A setting that must survive a restart.
+    Setting(SettingReport),
+    /// A line went up or down.
+    Line {
+        /// Which.
+        line: LineName,
+        /// `Ok` or why not.
+        up: Result<(), String>,
+    },
+}
+
+/// The state of a call as the outside sees it (docs/mqtt.md).
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallReport {
+    /// idle, dialing, ringing, ringback, connected, held, ending.
+    pub state: CallState,
+    /// Which call; `None` when idle.
+    pub call: Option<CallId>,
+    /// With whom.
+    pub peer: Option<Peer>,
+    /// Whether our microphone is muted by the user.
+    pub muted: bool,
+}
+
+/// See [`CallReport`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// No call.
+    Idle,
+    /// We call, nothing heard yet.
+    Dialing,
+    /// We are called.
+    Ringing,
+    /// The other end rings.
+    Ringback,
+    /// Both can talk.
+    Connected,
+    /// On hold by one side.
+    Held,
+    /// Being ended.
+    Ending,
+}
+
+/// The other party, as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The contact's name, or what the caller sent, or the address.
+    pub name: String,
+    /// The address.
+    pub address: Uri,
+    /// Whether it is one of our contacts.
+    pub known: bool,
+}
+
+/// Things that happen once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The wake phrase was heard.
+    Wake,
+    /// A sentence was understood; the words are published only if `privacy.publish_words`.
+    Heard {
+        /// The words.
+        text: String,
+        /// The name of the intent, such as `dial`.
+        intent: &'static str,
+        /// The contact's name if there is one in it.
+        contact: Option<String>,
+        /// 0 to 1.
+        confidence: f32,
+    },
+    /// Something was said and not understood.
+    Rejected,
+    /// We are called.
+    Ringing(CallId, Peer),
+    /// A call was answered by us or by them.
+    Answered(CallId, Peer),
+    /// Nobody answered here.
+    Missed(CallId, Peer),
+    /// A call is over.
+    Ended {
+        /// Which.
+        call: CallId,
+        /// With whom.
+        peer: Peer,
+        /// Why.
+        reason: EndReason,
+        /// How long both could talk; zero if never.
+        talked: Duration,
+        /// Whether we placed it.
+        outgoing: bool,
+    },
+    /// The other end pressed a key.
+    Dtmf(CallId, char),
+    /// A command could not be done; the sentence that the room hears.
+    Denied(String),
+}
+
+/// A setting that changed by voice, MQTT or command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingReport {
+    /// The volume of a bus, 0 to 100.
+    Volume(Bus, u8),
+    /// Do not disturb.
+    DoNotDisturb(bool),
+    /// Muted by the user.
+    Muted(bool),
+}

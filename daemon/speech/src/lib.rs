@@ -1,0 +1,1 @@
+//! What the speaker understands. Samples in, words out.

@@ -1,9 +1,15 @@
 //! A line is a way to reach people. One task per line; actions in, events out.
 
+pub mod bell;
+pub mod echo;
+pub mod sip;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use control::call::CallId;
 use control::input::LineEvent;
+use media::party::PartyId;
 
 /// What lines tell the app, on one bounded channel; a full one makes the line wait.
 pub enum FromLine {
@@ -13,4 +19,10 @@ pub enum FromLine {
     Media(CallId, media::party::Party),
     /// The call's INVITE went to the socket at this moment (for measuring).
     Invited(CallId, Instant),
+}
+
+/// A name for a party that no other has had in this process.
+pub fn new_party_id() -> PartyId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    PartyId(NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,0 +1,73 @@
+//! The peers proven against one another, so that a failing scene speaks of the speaker and not of them.
+
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::children::free_port;
+use crate::phone::{Phone, PhoneSettings};
+use crate::pulse::{Place, Pulse};
+use crate::voice::{MOM, PERSON, Voice};
+
+#[test]
+fn what_is_said_is_in_the_microphone_and_when_is_known() {
+    let folder = tempfile::tempdir().expect("folder");
+    let pulse = Pulse::start(folder.path());
+    let recording = pulse.record(Place::Microphone);
+    let clip = PERSON.says("hello operator, call mom");
+    let begin = std::time::Instant::now();
+    pulse.say(&clip);
+    let heard = recording.so_far();
+    let (alike, _) = heard.find(&clip);
+    assert!(alike > 0.95, "{alike}");
+    let (from, to) = heard.spoken(-45.0).expect("speech");
+    let spoken = recording.when(to) - begin;
+    println!("{from:?} {to:?} {:?} {spoken:?}", clip.length());
+    assert!(spoken > clip.length() && spoken < clip.length() + Duration::from_millis(400), "{spoken:?}");
+}
+
+#[test]
+fn other_words_and_other_voices_are_told_apart() {
+    let clip = PERSON.says("the soup is ready, come to the kitchen");
+    let other = Voice::Flite("rms").says("we could go to the sea on sunday if it does not rain");
+    let noisy = other.clone().then(&clip).gain(0.3).with_noise(0.003);
+    assert!(noisy.find(&clip).0 > 0.8, "{:?}", noisy.find(&clip));
+    assert!(noisy.find(&MOM.says("hello operator, hang up, and then call anna")).0 < 0.6);
+}
+
+#[test]
+fn two_phones_hear_one_another_whoever_calls() {
+    let folder = tempfile::tempdir().expect("folder");
+    let words = MOM.says("hello darling, it is so good to hear you");
+    let answer = PERSON.says("the soup is ready, come to the kitchen");
+    let mom = Phone::start(folder.path(), PhoneSettings { voice: words.clone(), ..PhoneSettings::default() });
+    let room = Phone::start(folder.path(), PhoneSettings { user: "room", voice: answer.clone(), ..PhoneSettings::default() });
+    for (caller, called) in [(&mom, &room), (&room, &mom)] {
+        let (mark, other) = (called.mark(), caller.mark());
+        caller.dial(&called.uri());
+        called.rings(mark, Duration::from_secs(5));
+        called.answer();
+        caller.wait(other, "CALL_ESTABLISHED", Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(4));
+        caller.hang_up();
+        called.wait(mark, "CALL_CLOSED", Duration::from_secs(5));
+        assert!(room.heard().find(&words).0 > 0.8, "{:?}", room.heard().find(&words));
+        assert!(mom.heard().find(&answer).0 > 0.8, "{:?}", mom.heard().find(&answer));
+    }
+    let (mark, other) = (mom.mark(), room.mark());
+    room.dial(&mom.uri());
+    mom.rings(mark, Duration::from_secs(5));
+    mom.hang_up();
+    println!("{:?}", room.wait(other, "CALL_CLOSED", Duration::from_secs(5)));
+}
+
+#[test]
+fn the_broker_tells_what_was_published_in_order() {
+    let folder = tempfile::tempdir().expect("folder");
+    let broker = Broker::start(folder.path());
+    let mark = broker.mark();
+    broker.publish("hark/test/call", r#"{"state":"dialing"}"#);
+    broker.publish("hark/test/call", r#"{"state":"ringback"}"#);
+    broker.wait_state(mark, "ringback", Duration::from_secs(2));
+    assert_eq!(broker.states(mark), ["dialing", "ringback"]);
+    assert_ne!(free_port(), broker.port);
+}

@@ -1,1 +1,24 @@
-//! What the speaker understands. Samples in, words out.
+//! What the speaker understands. Samples in, words out; text in, samples out. Plain threads, no network.
+
+#![deny(missing_docs)]
+
+mod check;
+mod decoder;
+pub mod endpoint;
+pub mod hearing;
+mod history;
+pub mod listener;
+pub mod model;
+pub mod recognizer;
+pub mod say;
+pub mod sentences;
+pub mod vad;
+mod wake;
+
+pub use hearing::{Heard, Hearing, HearingError, HearingSettings, Listen, Notice};
+pub use listener::Listener;
+pub use model::{Model, ModelError};
+pub use sentences::{Fit, Sentences};
+
+/// The rate of all samples here, in Hz.
+pub const RATE_HZ: u32 = 16_000;

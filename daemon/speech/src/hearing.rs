@@ -1,0 +1,516 @@
+//! From samples to words: gate, wake phrase, sentence, in that order. Synchronous; `listener.rs` gives it a thread.
+
+use std::time::Duration;
+
+use crate::decoder::{Decoder, Span};
+use crate::endpoint;
+use crate::history::History;
+use crate::model::{Model, tidy};
+use crate::recognizer::{UNKNOWN, Word};
+use crate::sentences::{Fit, Sentences};
+use crate::vad::{self, FRAME, Vad};
+use crate::{RATE_HZ, wake};
+
+const MS: u64 = RATE_HZ as u64 / 1000;
+const FRAME_MS: u32 = FRAME as u32 / MS as u32;
+
+/// How much is remembered: the 2 s before speech was noticed or a wake phrase confirmed, and what was said since.
+const REMEMBERED: usize = 6 * RATE_HZ as usize;
+/// How much of that the recognizers get from before the gate opened: the soft beginning that the detector did not take for voice.
+const PREROLL: u64 = 480 * MS;
+/// Voice frames in a row that open the gate; one alone is a click.
+const OPENS_AFTER: u32 = 2;
+/// Frames without voice that close it; longer than the longest pause of endpoint.rs.
+const CLOSES_AFTER: u32 = 1120 / FRAME_MS;
+/// Frames that are given to a recognizer at once: 48 ms. Smaller costs more, larger answers later.
+const STEP: u64 = 3;
+/// Quiet after which a wake phrase is looked at closely; longer than most closures inside words.
+const WAKE_PAUSE: u32 = 80 / FRAME_MS;
+/// Where no pause follows (one breath, or somebody else talks on), how long the phrase must have stood: longer than the look-ahead plus the last word.
+const WAKE_STANDS: u64 = 480 * MS;
+/// After a close look that failed, the next one not before.
+const LOOK_AGAIN: u64 = 160 * MS;
+/// Close looks at one candidate, before it is forgotten.
+const LOOKS: u32 = 3;
+/// What the command recognizer gets from before the wake phrase.
+const BEFORE_WAKE: u64 = 240 * MS;
+/// Asleep and without anything like a wake phrase: talk longer than this is cut at a pause, longer than twice this anywhere.
+const CUT_AFTER: u64 = 6_000 * MS;
+/// What is decoded again after a cut anywhere: longer than any wake phrase.
+const CUT_OVERLAP: u64 = 1_600 * MS;
+/// Nothing that may be said takes longer.
+const LONGEST: u64 = 12_000 * MS;
+/// Sentences without a wake phrase must be at least this sure.
+const AT_ONCE_CONFIDENCE: f32 = 0.8;
+/// And be followed by at least this pause.
+const AT_ONCE_PAUSE_MS: u32 = 208;
+/// Unknown talk shorter than this is a cough or a door.
+const TALK: u64 = 320 * MS;
+
+/// What to listen for from now on.
+#[derive(Clone, Debug, Default)]
+pub struct Listen {
+    /// Sentences that count after the wake phrase, or while a window is open.
+    pub after_wake: Sentences,
+    /// Sentences that count without the wake phrase, whenever they are said alone.
+    pub at_once: Sentences,
+    /// Opens a window for this long: sentences of both kinds count now. `None` closes a window that was opened so; one that the wake phrase opened stays.
+    pub open_for: Option<Duration>,
+}
+
+/// What stays the same until it is set anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HearingSettings {
+    /// The wake phrases; words that the model knows.
+    pub wake_phrases: Vec<String>,
+    /// 0 to 1: what is less sure than this is rejected.
+    pub min_confidence: f32,
+    /// How long the window stays open after the wake phrase.
+    pub listen_for: Duration,
+}
+
+/// Something was heard. Times count from the first sample fed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// When it was decided.
+    pub at_ms: u64,
+    /// When the words ended.
+    pub said_until_ms: u64,
+    /// What.
+    pub kind: Heard,
+}
+
+/// What was heard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// The wake phrase.
+    Wake,
+    /// A whole sentence.
+    Sentence {
+        /// As in the grammar.
+        text: String,
+        /// 0 to 1: the least sure word.
+        confidence: f32,
+        /// Whether the wake phrase opened the window in which it was said.
+        woken: bool,
+    },
+    /// In an open window something was said that is no sentence.
+    Rejected {
+        /// What the recognizer made of it; `[unk]` for what is not in the grammar.
+        text: String,
+    },
+    /// In an open window nothing was said.
+    Nothing,
+}
+
+/// Why there can be no hearing.
+#[derive(Debug, thiserror::Error)]
+pub enum HearingError {
+    /// No wake phrase can be heard.
+    #[error(
+        "no wake phrase can be heard: the speech model does not know {0}; choose other words for `speech.wake_phrases` in hark.yaml"
+    )]
+    NoWakePhrase(String),
+}
+
+/// How much was heard, for status and benchmarks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Frames of 16 ms that were fed.
+    pub frames: u64,
+    /// Those of them with the gate open.
+    pub open: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Window {
+    until: u64,
+    woken: bool,
+}
+
+/// The synchronous core.
+pub struct Hearing {
+    model: Model,
+    settings: HearingSettings,
+    wakes: Vec<Vec<String>>,
+    listen: Listen,
+    ears: History,
+    reference: History,
+    /// The frame that is not yet full.
+    ears_frame: Vec<f32>,
+    reference_frame: Vec<f32>,
+    vad: Vad,
+    /// Frames of voice in a row, without voice in a row, of pause in a row.
+    voiced: u32,
+    unvoiced: u32,
+    quiet: u32,
+    /// The gate: from where on the present talk is decoded.
+    talk: Option<u64>,
+    /// Everything before this sample has been decided upon.
+    done_until: u64,
+    wake: Decoder,
+    command: Decoder,
+    window: Option<Window>,
+    /// Close looks at the present wake candidate, and when the next may be.
+    looks: u32,
+    next_look: u64,
+    work: Work,
+}
+
+impl Hearing {
+    /// Hears the wake phrases, and nothing else until told what to listen for.
+    pub fn new(model: &Model, settings: HearingSettings) -> Result<Self, HearingError> {
+        let listen = Listen::default();
+        let wakes = wake_words(model, &settings)?;
+        let (wake, command) = decoders(model, &settings, &listen)?;
+        Ok(Self {
+            model: model.clone(),
+            settings,
+            wakes,
+            listen,
+            ears: History::new(REMEMBERED),
+            reference: History::new(REMEMBERED),
+            ears_frame: Vec::with_capacity(FRAME),
+            reference_frame: Vec::with_capacity(FRAME),
+            vad: Vad::default(),
+            voiced: 0,
+            unvoiced: 0,
+            quiet: 0,
+            talk: None,
+            done_until: 0,
+            wake,
+            command,
+            window: None,
+            looks: 0,
+            next_look: 0,
+            work: Work::default(),
+        })
+    }
+
+    /// Takes other settings; a window that is open closes.
+    pub fn set(&mut self, settings: HearingSettings) -> Result<(), HearingError> {
+        let wakes = wake_words(&self.model, &settings)?;
+        let (wake, command) = decoders(&self.model, &settings, &self.listen)?;
+        (self.settings, self.wakes, self.wake, self.command, self.window) = (settings, wakes, wake, command, None);
+        Ok(())
+    }
+
+    /// Listens for something else from now on. What is being said meanwhile is not lost.
+    pub fn listen(&mut self, listen: Listen) {
+        let same_at_once = listen.at_once.same_phrases(&self.listen.at_once);
+        let same = same_at_once && listen.after_wake.same_phrases(&self.listen.after_wake);
+        let now = self.ears.end();
+        if !same && let Ok((wake, command)) = decoders(&self.model, &self.settings, &listen) {
+            self.command.replace(command);
+            if !same_at_once {
+                self.wake.replace(wake);
+            }
+        }
+        self.window = match (self.window, listen.open_for) {
+            (window, Some(open_for)) => {
+                let woken = window.is_some_and(|it| it.woken);
+                if window.is_none() {
+                    self.command.stop();
+                }
+                Some(Window { until: now + open_for.as_millis() as u64 * MS, woken })
+            }
+            (Some(window), None) if window.woken => Some(window),
+            (_, None) => None,
+        };
+        self.listen = listen;
+    }
+
+    /// Takes interleaved pairs (ears, reference) and tells what was heard.
+    pub fn feed(&mut self, pairs: &[f32], notices: &mut Vec<Notice>) {
+        for pair in pairs.chunks_exact(2) {
+            self.ears_frame.push(pair[0]);
+            self.reference_frame.push(pair[1]);
+            if self.ears_frame.len() == FRAME {
+                self.frame(notices);
+                self.ears_frame.clear();
+                self.reference_frame.clear();
+            }
+        }
+    }
+
+    /// How much was heard so far.
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    /// Whether a window is open.
+    pub fn is_open(&self) -> bool {
+        self.window.is_some()
+    }
+
+    fn frame(&mut self, notices: &mut Vec<Notice>) {
+        let frame = self.vad.judge(&self.ears_frame);
+        self.ears.push(&self.ears_frame);
+        self.reference.push(&self.reference_frame);
+        let now = self.ears.end();
+        self.work.frames += 1;
+        (self.voiced, self.unvoiced) = if frame.voice { (self.voiced + 1, 0) } else { (0, self.unvoiced + 1) };
+        self.quiet = if frame.pause { self.quiet + 1 } else { 0 };
+        match self.talk {
+            None if self.voiced >= OPENS_AFTER => self.talk = Some(now.saturating_sub(PREROLL).max(self.done_until)),
+            Some(_) if self.unvoiced >= CLOSES_AFTER => {
+                self.wake.stop();
+                self.command.stop();
+                self.done_until = now - PREROLL / 2;
+                self.talk = None;
+            }
+            _ => (),
+        }
+        if let Some(since) = self.talk {
+            self.work.open += 1;
+            if self.work.frames % STEP == 0 {
+                match self.window {
+                    Some(window) => self.follow_sentence(since, window, notices),
+                    None => self.follow_talk(since, notices),
+                }
+            }
+        }
+        self.close_window(notices);
+    }
+
+    /// Asleep: looks for the wake phrase, and for what counts without it.
+    fn follow_talk(&mut self, since: u64, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        self.wake.follow(since, &self.ears);
+        if wake::find(self.wakes.as_slice(), self.wake.text().split(' ')).is_some() {
+            self.look_at_wake(notices);
+        } else if self.listen.at_once.fit(plain(self.wake.text())) != Fit::Not && !plain(self.wake.text()).is_empty() {
+            self.look_at_once(notices);
+        } else {
+            self.looks = 0;
+            let length = now.saturating_sub(self.wake.start());
+            if length > CUT_AFTER && self.quiet >= WAKE_PAUSE {
+                self.wake.begin(now - u64::from(WAKE_PAUSE) * FRAME as u64);
+            } else if length > 2 * CUT_AFTER {
+                self.wake.begin(now - CUT_OVERLAP);
+            }
+        }
+    }
+
+    fn look_at_wake(&mut self, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        let stood = now - self.wake.since();
+        let due = self.quiet >= WAKE_PAUSE || stood >= WAKE_STANDS;
+        if !due || now < self.next_look {
+            return;
+        }
+        let words = self.wake.finish();
+        let span = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map(|it| span(&words[it]));
+        let sure = span.filter(|it| it.confidence >= self.settings.min_confidence);
+        match sure {
+            Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
+                self.looks = 0;
+                self.next_look = 0;
+                notices.push(self.notice(span.end, Heard::Wake));
+                self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
+                self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
+                self.wake.stop();
+            }
+            _ => {
+                self.looks += 1;
+                self.next_look = now + LOOK_AGAIN;
+                if self.looks < LOOKS {
+                    self.wake.again(&self.ears);
+                } else {
+                    self.looks = 0;
+                    self.wake.begin(now);
+                }
+            }
+        }
+    }
+
+    fn look_at_once(&mut self, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        let fit = self.listen.at_once.fit(plain(self.wake.text()));
+        let quiet_ms = self.quiet * FRAME_MS;
+        let stable_ms = ((now - self.wake.since()) / MS) as u32;
+        if !matches!(fit, Fit::Whole { .. })
+            || quiet_ms < AT_ONCE_PAUSE_MS && stable_ms < 640
+            || !endpoint::is_over(fit, quiet_ms, stable_ms)
+            || now < self.next_look
+        {
+            return;
+        }
+        let words = self.wake.finish();
+        let words = self.without_ours(words);
+        let span = span(&words);
+        let whole = matches!(self.listen.at_once.fit(&span.text), Fit::Whole { .. });
+        if whole
+            && span.confidence >= AT_ONCE_CONFIDENCE.max(self.settings.min_confidence)
+            && !self.is_ours(&span, |text, _| contains(text, &span.text))
+        {
+            let (text, confidence) = (span.text.clone(), span.confidence);
+            notices.push(self.notice(span.end, Heard::Sentence { text, confidence, woken: false }));
+            self.wake.begin(now);
+            self.done_until = now;
+        } else {
+            self.next_look = now + LOOK_AGAIN;
+            self.wake.again(&self.ears);
+        }
+    }
+
+    /// A window is open: waits for a whole sentence.
+    fn follow_sentence(&mut self, since: u64, window: Window, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        self.command.follow(since, &self.ears);
+        let said = plain(wake::after(&self.wakes, self.command.text())).to_owned();
+        let quiet_ms = self.quiet * FRAME_MS;
+        let stable_ms = ((now - self.command.since()) / MS) as u32;
+        let too_long = now.saturating_sub(self.command.start()) > LONGEST;
+        if self.command.text().is_empty() {
+            return;
+        }
+        if !endpoint::is_over(self.fit(&said), quiet_ms, stable_ms) && !too_long || now < self.next_look {
+            return;
+        }
+        let words = self.command.finish();
+        let from = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map_or(0, |it| it.end);
+        let words = self.without_ours(words[from..].to_vec());
+        let span = span(&words);
+        let fit = self.fit(&span.text);
+        if !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long {
+            self.next_look = now + LOOK_AGAIN;
+            self.command.again(&self.ears);
+            return;
+        }
+        self.next_look = 0;
+        let (text, confidence) = (span.text.clone(), span.confidence);
+        let known = matches!(fit, Fit::Whole { .. }) && confidence >= self.settings.min_confidence;
+        let nothing = text.split(' ').all(|it| it == UNKNOWN || it.is_empty()) && span.end - span.start < TALK;
+        if nothing || self.is_ours(&span, |heard, _| !text.is_empty() && contains(heard, plain(&text))) {
+            self.command.begin(now);
+            return;
+        }
+        let kind = if known { Heard::Sentence { text, confidence, woken: window.woken } } else { Heard::Rejected { text } };
+        notices.push(self.notice(span.end, kind));
+        self.window = None;
+        self.command.stop();
+        self.done_until = now;
+        self.talk = Some(now);
+    }
+
+    fn close_window(&mut self, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        let Some(window) = self.window.filter(|it| now >= it.until) else { return };
+        // Somebody is in the middle of a sentence: it may be finished.
+        let said = plain(wake::after(&self.wakes, self.command.text()));
+        if self.talk.is_some() && !said.is_empty() && self.fit(said) != Fit::Not && now < window.until + LONGEST {
+            return;
+        }
+        notices.push(self.notice(now, Heard::Nothing));
+        self.window = None;
+        self.command.stop();
+        self.done_until = now;
+    }
+
+    fn fit(&self, text: &str) -> Fit {
+        match (self.listen.after_wake.fit(text), self.listen.at_once.fit(text)) {
+            (Fit::Whole { may_go_on: a }, Fit::Whole { may_go_on: b }) => Fit::Whole { may_go_on: a || b },
+            (Fit::Whole { may_go_on }, other) | (other, Fit::Whole { may_go_on }) => {
+                Fit::Whole { may_go_on: may_go_on || other == Fit::Begun }
+            }
+            (Fit::Begun, _) | (_, Fit::Begun) => Fit::Begun,
+            (Fit::Not, Fit::Not) => Fit::Not,
+        }
+    }
+
+    fn notice(&self, said_until: u64, kind: Heard) -> Notice {
+        Notice { at_ms: self.ears.end() / MS, said_until_ms: said_until / MS, kind }
+    }
+
+    /// Drops what is unknown at both ends while we were playing something: it is what the echo canceller left.
+    fn without_ours(&self, mut words: Vec<Word>) -> Vec<Word> {
+        while words.last().is_some_and(|it| it.text == UNKNOWN && self.plays(it.start, it.end)) {
+            words.pop();
+        }
+        let first = words.iter().position(|it| it.text != UNKNOWN || !self.plays(it.start, it.end)).unwrap_or(words.len());
+        words.split_off(first)
+    }
+
+    /// Whether something was played for at least a third of this time.
+    fn plays(&self, from: u64, to: u64) -> bool {
+        let (mut loud, mut all) = (0, 0);
+        self.reference.each(from, to.max(from + FRAME as u64), |part| {
+            for frame in part.chunks(FRAME) {
+                all += 1;
+                loud += u32::from(vad::level_db(frame) > PLAYING_DB);
+            }
+        });
+        loud * 3 > all
+    }
+
+    /// Whether the same was said by the loudspeaker at the time: the reference goes through the recognizer that found the words.
+    fn is_ours(&mut self, span: &Span, same: impl Fn(&str, &Self) -> bool) -> bool {
+        let (from, to) = (span.start.saturating_sub(OURS_BEFORE), span.end + OURS_AFTER);
+        if !self.plays(span.start.saturating_sub(OURS_BEFORE / 2), span.end) {
+            return false;
+        }
+        let text = if self.window.is_some() {
+            self.command.text_of(&self.reference, from, to)
+        } else {
+            self.wake.text_of(&self.reference, from, to)
+        };
+        same(&text, self)
+    }
+}
+
+/// Above this level (dBFS) the loudspeaker plays something.
+const PLAYING_DB: f32 = -50.0;
+/// How much earlier than in the room the same words may be in what was played: buffers, the way through the air, and the recognizer's idea of where words begin.
+const OURS_BEFORE: u64 = 640 * MS;
+/// And how much later.
+const OURS_AFTER: u64 = 240 * MS;
+
+/// The words without unknown ones at both ends.
+fn plain(text: &str) -> &str {
+    let mut text = text;
+    while let Some(rest) = text.strip_prefix(UNKNOWN) {
+        text = rest.trim_start();
+    }
+    while let Some(rest) = text.strip_suffix(UNKNOWN) {
+        text = rest.trim_end();
+    }
+    text
+}
+
+fn contains(text: &str, sentence: &str) -> bool {
+    format!(" {text} ").contains(&format!(" {sentence} "))
+}
+
+fn span(words: &[Word]) -> Span {
+    Span {
+        start: words.first().map_or(0, |it| it.start),
+        end: words.last().map_or(0, |it| it.end),
+        text: words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" "),
+        confidence: words.iter().map(|it| it.confidence).fold(1.0, f32::min),
+    }
+}
+
+fn wake_words(model: &Model, settings: &HearingSettings) -> Result<Vec<Vec<String>>, HearingError> {
+    let known: Vec<Vec<String>> = settings
+        .wake_phrases
+        .iter()
+        .map(|it| model.sayable(it))
+        .filter(|it| !it.is_empty())
+        .map(|it| it.split(' ').map(str::to_owned).collect())
+        .collect();
+    if known.is_empty() {
+        let words: Vec<String> = model.unknown_words(&settings.wake_phrases).iter().map(|it| format!("\"{it}\"")).collect();
+        return Err(HearingError::NoWakePhrase(if words.is_empty() { "an empty phrase".into() } else { words.join(", ") }));
+    }
+    Ok(known)
+}
+
+/// The recognizer for the wake phrases and what counts at once, and the one for everything.
+fn decoders(model: &Model, settings: &HearingSettings, listen: &Listen) -> Result<(Decoder, Decoder), HearingError> {
+    let wakes: Vec<String> = settings.wake_phrases.iter().map(|it| tidy(it)).collect();
+    let small: Vec<String> = wakes.iter().chain(listen.at_once.phrases()).cloned().collect();
+    let large = wake::joined(&wakes, listen.after_wake.phrases()).chain(small.iter().cloned()).collect::<Vec<_>>();
+    let decoder = |phrases: &[String]| Decoder::new(model, phrases).ok_or_else(|| HearingError::NoWakePhrase("them".into()));
+    Ok((decoder(&small)?, decoder(&large)?))
+}

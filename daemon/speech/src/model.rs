@@ -1,0 +1,123 @@
+//! A Vosk model on disk: checked before libvosk sees it, because libvosk only prints why it failed, or crashes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once, RwLock};
+
+use crate::check;
+use crate::recognizer::UNKNOWN;
+
+/// An acoustic model with its words; clones share it.
+#[derive(Clone)]
+pub struct Model {
+    // `find_word` of the crate wants `&mut`, although libvosk only reads.
+    vosk: Arc<RwLock<vosk::Model>>,
+    path: PathBuf,
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// There is no such folder.
+    #[error(
+        "speech model `{0}` is not there; set `speech.model` in hark.yaml to the folder of a Vosk model, or leave it out for the built-in one"
+    )]
+    NoFolder(PathBuf),
+    /// The path is a file.
+    #[error(
+        "speech model `{0}` is not a folder; unpack the model and set `speech.model` in hark.yaml to the folder that holds `am` and `graph`"
+    )]
+    NotFolder(PathBuf),
+    /// A file is not there.
+    #[error("speech model `{model}` has no file `{file}`; unpack or install the model again")]
+    Missing {
+        /// The model's folder.
+        model: PathBuf,
+        /// The file in it.
+        file: String,
+    },
+    /// A file is not what it should be.
+    #[error("speech model file `{file}` {what}; unpack or install the model again")]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file cannot be read.
+    #[error("speech model file `{file}` cannot be read: {source}; check its owner and permissions")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The model has one big graph and cannot be told what to listen for.
+    #[error(
+        "speech model `{0}` has a fixed graph (HCLG.fst) and takes no grammar; use one of the small models, they have HCLr.fst and Gr.fst"
+    )]
+    FixedGraph(PathBuf),
+    /// libvosk did not take it.
+    #[error(
+        "libvosk does not take speech model `{0}` although its files look whole; its reason is on standard error; try another model or install it again"
+    )]
+    Refused(PathBuf),
+}
+
+impl Model {
+    /// Opens the model in a folder, with all its files checked first.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        check::folder(path)?;
+        static QUIET: Once = Once::new();
+        QUIET.call_once(|| vosk::set_log_level(vosk::LogLevel::Error));
+        let text = path.to_str().ok_or_else(|| ModelError::Refused(path.into()))?;
+        let vosk = vosk::Model::new(text).ok_or_else(|| ModelError::Refused(path.into()))?;
+        Ok(Self { vosk: Arc::new(RwLock::new(vosk)), path: path.into() })
+    }
+
+    /// The folder it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells whether the model can hear this word (lower case, as in its words.txt).
+    pub fn knows(&self, word: &str) -> bool {
+        !word.is_empty() && !word.contains('\0') && self.write().find_word(word).is_some()
+    }
+
+    /// The words of these sentences that the model cannot hear.
+    pub fn unknown_words<S: AsRef<str>>(&self, sentences: impl IntoIterator<Item = S>) -> BTreeSet<String> {
+        let mut words = BTreeSet::new();
+        for sentence in sentences {
+            words.extend(tidy(sentence.as_ref()).split(' ').filter(|it| !it.is_empty()).map(str::to_owned));
+        }
+        words.retain(|it| !self.knows(it));
+        words
+    }
+
+    /// The sentence as the grammar may have it: lower case, single spaces, nothing that breaks JSON; empty when a word of it is unknown.
+    pub(crate) fn sayable(&self, sentence: &str) -> String {
+        let text = tidy(sentence);
+        // A sentence that lost a word would be another sentence: "call zzyzx" would become "call".
+        if text.split(' ').all(|it| it != UNKNOWN && self.knows(it)) { text } else { String::new() }
+    }
+
+    pub(crate) fn recognizer(&self, grammar: &[String]) -> Option<vosk::Recognizer> {
+        let vosk = self.vosk.read().unwrap_or_else(|it| it.into_inner());
+        vosk::Recognizer::new_with_grammar(&vosk, crate::RATE_HZ as f32, grammar)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, vosk::Model> {
+        self.vosk.write().unwrap_or_else(|it| it.into_inner())
+    }
+}
+
+/// Lower case, single spaces, without what JSON would choke on.
+pub(crate) fn tidy(sentence: &str) -> String {
+    let clean: String = sentence
+        .chars()
+        .map(|it| if matches!(it, '"' | '\\' | '/') || it.is_control() { ' ' } else { it })
+        .flat_map(char::to_lowercase)
+        .collect();
+    clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}

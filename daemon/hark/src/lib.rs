@@ -2,3 +2,6 @@
 
 pub mod config;
 pub mod lines;
+pub mod mqtt;
+pub mod request;
+pub mod walltime;

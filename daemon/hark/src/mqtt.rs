@@ -1,0 +1,334 @@
+//! The house's broker: tells it what happens here, and does what is asked for there (docs/mqtt.md).
+
+pub mod broker;
+pub mod connection;
+pub mod discovery;
+pub mod outbox;
+pub mod payload;
+pub mod topics;
+pub mod verbs;
+
+pub use payload::{About, Metrics, SettingsNow};
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use control::action::{CallReport, CallState, Report};
+use control::call::CallId;
+use rumqttc::{AsyncClient, Publish, QoS};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, warn};
+
+use crate::config::{Broker, MqttSettings};
+use crate::request::Request;
+use connection::{Connection, Notice};
+use outbox::Outbox;
+use payload::{Call, Dated, Done, Line, json};
+use topics::Topics;
+
+/// How many answered requests are remembered, so that the same id twice acts once.
+const MAX_SEEN: usize = 256;
+/// Requests that may wait for the app at once.
+const MAX_OPEN: usize = 32;
+/// The app answers at once or is stuck.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long we wait at the end for the broker to take our goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Notices of the connection that may wait; a full channel makes the broker wait.
+const NOTICES: usize = 32;
+/// Complaints about messages are logged at most this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// What the app tells the house.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outgoing {
+    /// What the decisions report, and when it was so.
+    Report(Report, SystemTime),
+    /// All settings at once, as at start.
+    Settings(SettingsNow),
+    /// Figures; sent each 30 s.
+    Metrics(Metrics),
+}
+
+/// The task that speaks MQTT.
+pub struct Mqtt {
+    settings: MqttSettings,
+    room: String,
+    topics: Topics,
+    about: About,
+    publish_words: bool,
+    now: SettingsNow,
+    /// Which call is in which state, and since when.
+    call: (Option<CallId>, CallState, Option<SystemTime>),
+    /// Closed when the app is at its end: then we say goodbye.
+    outgoing: mpsc::Receiver<Outgoing>,
+    /// Bounded; when it is full the request is answered with "busy".
+    requests: mpsc::Sender<Request>,
+    client: Option<AsyncClient>,
+    outbox: Outbox,
+    /// Requests that the app has yet to answer.
+    open: JoinSet<(Option<String>, Result<(), String>)>,
+    seen: Seen,
+    complained: Option<Instant>,
+    leave_at: Option<Instant>,
+}
+
+impl Mqtt {
+    /// The task for the speaker in `room`, a slug; words heard are told only if `publish_words`.
+    pub fn new(
+        settings: MqttSettings,
+        room: String,
+        about: About,
+        publish_words: bool,
+        outgoing: mpsc::Receiver<Outgoing>,
+        requests: mpsc::Sender<Request>,
+    ) -> Mqtt {
+        Mqtt {
+            topics: Topics::new(&settings.base, &room),
+            settings,
+            room,
+            about,
+            publish_words,
+            now: SettingsNow::default(),
+            call: (None, CallState::Idle, None),
+            outgoing,
+            requests,
+            client: None,
+            outbox: Outbox::default(),
+            open: JoinSet::new(),
+            seen: Seen::default(),
+            complained: None,
+            leave_at: None,
+        }
+    }
+
+    /// Runs until the app drops its end of `outgoing`; then tells the house that we are gone.
+    pub async fn run(mut self) {
+        if self.settings.broker == Broker::Off {
+            while self.outgoing.recv().await.is_some() {}
+            return;
+        }
+        let (tell, mut notices) = mpsc::channel(NOTICES);
+        let mut connection = JoinSet::new();
+        connection.spawn(Connection::new(self.settings.clone(), self.room.clone(), tell).run());
+        self.introduce();
+        loop {
+            let leave_at = self.leave_at;
+            tokio::select! {
+                notice = notices.recv() => match notice {
+                    Some(Notice::Down) if leave_at.is_some() => return,
+                    Some(notice) => self.notice(notice),
+                    None => return,
+                },
+                outgoing = self.outgoing.recv(), if leave_at.is_none() => match outgoing {
+                    Some(outgoing) => self.tell(outgoing),
+                    None => self.say_goodbye(),
+                },
+                Some(answer) = self.open.join_next() => match answer {
+                    Ok((id, result)) => self.answered(id, result),
+                    Err(error) => debug!(%error, "a request was given up"),
+                },
+                () = sleep_until(leave_at.unwrap_or_else(Instant::now)), if leave_at.is_some() => return,
+            }
+            self.send();
+        }
+    }
+
+    /// What is retained, in the order in which it is published; the status comes last, for then all of it is true.
+    fn introduce(&mut self) {
+        self.outbox.keep(self.topics.about(), json(&self.about));
+        self.outbox.keep(self.topics.settings(), json(&self.now));
+        self.outbox.keep(self.topics.call(), json(&Call::idle()));
+        if let Some(prefix) = &self.settings.discovery_prefix {
+            let message = discovery::message(&self.about, &self.room, &self.topics);
+            self.outbox.keep(discovery::topic(prefix, &self.room), json(&message));
+        }
+        self.outbox.keep(self.topics.status(), b"online".to_vec());
+    }
+
+    fn tell(&mut self, outgoing: Outgoing) {
+        match outgoing {
+            Outgoing::Report(Report::Call(report), at) => self.call(&report, at),
+            Outgoing::Report(Report::Event(event), at) => {
+                self.outbox.push(self.topics.event(), json(&Dated::new(&event, at, self.publish_words)));
+            }
+            Outgoing::Report(Report::Setting(setting), _) => {
+                self.now.change(setting);
+                self.outbox.keep(self.topics.settings(), json(&self.now));
+            }
+            Outgoing::Report(Report::Line { line, up }, _) => {
+                self.about.lines.insert(line, Line { up: up.is_ok(), why: up.err() });
+                self.outbox.keep(self.topics.about(), json(&self.about));
+            }
+            Outgoing::Settings(now) => {
+                self.now = now;
+                self.outbox.keep(self.topics.settings(), json(&self.now));
+            }
+            Outgoing::Metrics(metrics) => self.metrics(metrics),
+        }
+    }
+
+    fn call(&mut self, report: &CallReport, at: SystemTime) {
+        let since = match self.call {
+            (call, state, Some(since)) if (call, state) == (report.call, report.state) => since,
+            _ => at,
+        };
+        self.call = (report.call, report.state, Some(since));
+        self.outbox.keep(self.topics.call(), json(&Call::new(report, since)));
+    }
+
+    /// Figures are worth nothing later: without a broker they are dropped.
+    fn metrics(&mut self, metrics: Metrics) {
+        let Some(client) = &self.client else { return };
+        let metrics = Metrics { mqtt_dropped: self.outbox.dropped(), ..metrics };
+        if let Err(error) = client.try_publish(self.topics.metrics(), QoS::AtMostOnce, false, json(&metrics)) {
+            debug!(%error, "metrics dropped");
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Up(client) => {
+                self.subscribe(&client);
+                self.client = Some(client);
+                self.outbox.repeat();
+            }
+            Notice::Received(message) => self.received(&message),
+            Notice::Acknowledged => self.outbox.acknowledged(),
+            Notice::Down => {
+                self.client = None;
+                self.outbox.lost();
+            }
+        }
+    }
+
+    fn subscribe(&self, client: &AsyncClient) {
+        let birth = self.settings.discovery_prefix.as_deref().map(discovery::birth_topic);
+        for topic in [self.topics.all_verbs()].into_iter().chain(birth) {
+            if let Err(error) = client.try_subscribe(topic, QoS::AtLeastOnce) {
+                debug!(%error, "subscribing; the connection is gone again");
+            }
+        }
+    }
+
+    /// Publishes the next message, if it is time for one.
+    fn send(&mut self) {
+        let Some(client) = &self.client else { return };
+        if let Some(message) = self.outbox.next() {
+            let sent = client.try_publish(message.topic.clone(), QoS::AtLeastOnce, message.retain, message.payload.clone());
+            if let Err(error) = sent {
+                debug!(%error, "not published yet");
+                self.outbox.lost();
+            }
+        } else if self.leave_at.is_some() && self.outbox.is_empty() {
+            let _ = client.try_disconnect();
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        self.outbox.keep(self.topics.status(), b"offline".to_vec());
+        self.leave_at = Some(Instant::now() + GOODBYE);
+        if self.client.is_none() {
+            self.leave_at = Some(Instant::now());
+        }
+    }
+
+    fn received(&mut self, message: &Publish) {
+        if self.settings.discovery_prefix.as_deref().map(discovery::birth_topic).as_deref() == Some(&message.topic) {
+            if message.payload.as_ref() == b"online" {
+                self.outbox.repeat();
+            }
+        } else if let Some(verb) = self.topics.verb_of(&message.topic) {
+            if message.retain {
+                debug!(verb, "a retained request is old: ignored");
+            } else {
+                self.asked(verb, &message.payload);
+            }
+        }
+    }
+
+    fn asked(&mut self, verb: &str, payload: &[u8]) {
+        let verbs::Do { id, command } = verbs::read(verb, payload);
+        let command = match command {
+            Ok(command) => command,
+            Err(complaint) => return self.refuse(id, complaint),
+        };
+        if let Some(id) = &id {
+            match self.seen.find(id) {
+                Some(Some(answer)) => return self.done(id, answer.clone()),
+                Some(None) => return debug!("the same request again while it is being done"),
+                None => (),
+            }
+        }
+        if self.open.len() >= MAX_OPEN {
+            return self.refuse(id, "too many requests at once; try again".into());
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.requests.try_send(Request { command, reply: Some(reply) }).is_err() {
+            return self.refuse(id, "too busy; try again".into());
+        }
+        if let Some(id) = &id {
+            self.seen.begin(id.clone());
+        }
+        self.open.spawn(async move {
+            let result = match timeout(ANSWER_WITHIN, answer).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err("not done: the speaker is stopping".into()),
+                Err(_) => Err(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            };
+            (id, result)
+        });
+    }
+
+    fn answered(&mut self, id: Option<String>, result: Result<(), String>) {
+        match (id, result) {
+            (Some(id), result) => {
+                self.seen.end(&id, result.clone());
+                self.done(&id, result);
+            }
+            (None, Err(why)) => debug!(why, "a request by MQTT was not done"),
+            (None, Ok(())) => (),
+        }
+    }
+
+    /// Tells the sender what is wrong, or else the log, where a flood of junk must not end.
+    fn refuse(&mut self, id: Option<String>, complaint: String) {
+        match id {
+            Some(id) => self.done(&id, Err(complaint)),
+            None if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) => debug!(complaint, "bad request by MQTT"),
+            None => {
+                warn!(complaint, "bad request by MQTT; send an `id` to be told");
+                self.complained = Some(Instant::now());
+            }
+        }
+    }
+
+    fn done(&mut self, id: &str, result: Result<(), String>) {
+        self.outbox.push(self.topics.done(id), json(&Done::from(result)));
+    }
+}
+
+/// The requests of late, with their answers once there are any.
+#[derive(Default)]
+struct Seen(VecDeque<(String, Option<Result<(), String>>)>);
+
+impl Seen {
+    fn find(&self, id: &str) -> Option<&Option<Result<(), String>>> {
+        self.0.iter().find(|(seen, _)| seen == id).map(|(_, answer)| answer)
+    }
+
+    fn begin(&mut self, id: String) {
+        if self.0.len() >= MAX_SEEN {
+            self.0.pop_front();
+        }
+        self.0.push_back((id, None));
+    }
+
+    fn end(&mut self, id: &str, result: Result<(), String>) {
+        if let Some((_, answer)) = self.0.iter_mut().find(|(seen, _)| seen == id) {
+            *answer = Some(result);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What we publish, as it goes over the wire (docs/mqtt.md). Converted by hand from what `control` reports.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use control::action::{CallReport, CallState, Event, Peer, SettingReport};
+use control::call::{CallId, EndReason};
+use control::input::Bus;
+use serde::Serialize;
+
+use crate::walltime::rfc3339;
+
+/// The payload of `about`: what this speaker is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// The room's name as people say it.
+    pub name: String,
+    /// Our version.
+    pub version: String,
+    /// What it can do, such as `dial`, `dtmf`.
+    pub capabilities: Vec<String>,
+    /// Addresses at which media reaches us.
+    pub media: Vec<String>,
+    /// BCP 47 languages that it understands.
+    pub languages: Vec<String>,
+    /// The lines by name; filled in as they report.
+    pub lines: BTreeMap<String, Line>,
+}
+
+/// How a line fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Whether calls can be placed and received on it.
+    pub up: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The payload of `call`: the foremost call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Call {
+    state: &'static str,
+    id: Option<String>,
+    direction: Option<&'static str>,
+    peer: Option<Party>,
+    since: Option<String>,
+    parties: Vec<Party>,
+    muted: bool,
+}
+
+impl Call {
+    /// What is shown before the first report.
+    pub fn idle() -> Call {
+        Call { state: "idle", id: None, direction: None, peer: None, since: None, parties: Vec::new(), muted: false }
+    }
+
+    /// The call as reported; `since` when it is in its state.
+    pub fn new(report: &CallReport, since: SystemTime) -> Call {
+        let peer = report.peer.as_ref().map(Party::new);
+        Call {
+            state: state(report.state),
+            id: report.call.map(|id| id.to_string()),
+            direction: report.call.map(direction),
+            parties: peer.iter().cloned().collect(),
+            peer,
+            since: (report.state != CallState::Idle).then(|| rfc3339(since)),
+            muted: report.muted,
+        }
+    }
+}
+
+/// Somebody in a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Party {
+    name: String,
+    address: String,
+    /// `contact` or `stranger`.
+    kind: &'static str,
+}
+
+impl Party {
+    fn new(peer: &Peer) -> Party {
+        let kind = if peer.known { "contact" } else { "stranger" };
+        Party { name: peer.name.clone(), address: peer.address.as_str().to_owned(), kind }
+    }
+}
+
+/// The payload of `settings`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SettingsNow {
+    /// 0 to 100 each.
+    pub volume: Volumes,
+    /// Whether the user muted the microphone of calls.
+    pub muted: bool,
+    /// Whether callers are turned away.
+    pub do_not_disturb: bool,
+}
+
+/// See [`SettingsNow`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Volumes {
+    /// Of the other parties.
+    pub call: u8,
+    /// Of ringing.
+    pub ring: u8,
+    /// Of spoken prompts.
+    pub announce: u8,
+}
+
+impl SettingsNow {
+    /// Takes over one change.
+    pub fn change(&mut self, report: SettingReport) {
+        match report {
+            SettingReport::Volume(Bus::Call, percent) => self.volume.call = percent,
+            SettingReport::Volume(Bus::Ring, percent) => self.volume.ring = percent,
+            SettingReport::Volume(Bus::Announce, percent) => self.volume.announce = percent,
+            SettingReport::DoNotDisturb(on) => self.do_not_disturb = on,
+            SettingReport::Muted(on) => self.muted = on,
+        }
+    }
+}
+
+/// The payload of `metrics`; what is not known is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Metrics {
+    /// How long the process runs.
+    pub uptime_s: u64,
+    /// Of one core, since the last metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f32>,
+    /// Resident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<f32>,
+    /// Of the microphone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_dbfs: Option<f32>,
+    /// Of the loudspeaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub render_dbfs: Option<f32>,
+    /// Echo return loss enhancement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erle_db: Option<f32>,
+    /// From loudspeaker to microphone, as the canceller finds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_delay_ms: Option<f32>,
+    /// Buffered per call to even out the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter_ms: Option<f32>,
+    /// Packets that never came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_percent: Option<f32>,
+    /// Gaps in the sound since start.
+    pub xruns: u64,
+    /// Wake phrases heard since start.
+    pub wakes: u64,
+    /// Messages given up because the broker was away for long; counted here by the MQTT client itself.
+    pub mqtt_dropped: u64,
+}
+
+/// The payload of `event`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dated {
+    #[serde(flatten)]
+    happened: Happened,
+    at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Happened {
+    Wake,
+    Heard {
+        intent: &'static str,
+        contact: Option<String>,
+        confidence: f32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    Rejected,
+    Ringing(Concerning),
+    Answered(Concerning),
+    Missed(Concerning),
+    Ended {
+        #[serde(flatten)]
+        of: Concerning,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sip_code: Option<u16>,
+        talked_ms: u64,
+    },
+    Dtmf {
+        id: String,
+        digit: char,
+    },
+    Denied {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Concerning {
+    id: String,
+    direction: &'static str,
+    peer: Party,
+}
+
+impl Concerning {
+    fn new(call: CallId, peer: &Peer) -> Concerning {
+        Concerning { id: call.to_string(), direction: direction(call), peer: Party::new(peer) }
+    }
+}
+
+impl Dated {
+    /// The names that `event` takes; Home Assistant wants them all in advance.
+    pub const EVENTS: [&'static str; 9] =
+        ["wake", "heard", "rejected", "ringing", "answered", "missed", "ended", "dtmf", "denied"];
+
+    /// What happened at a moment; words that were said, or that answer them, only where `with_words`.
+    pub fn new(event: &Event, at: SystemTime, with_words: bool) -> Dated {
+        let words = |text: &String| with_words.then(|| text.clone());
+        let happened = match event {
+            Event::Wake => Happened::Wake,
+            Event::Heard { text, intent, contact, confidence } => {
+                Happened::Heard { intent, contact: contact.clone(), confidence: *confidence, text: words(text) }
+            }
+            Event::Rejected => Happened::Rejected,
+            Event::Ringing(call, peer) => Happened::Ringing(Concerning::new(*call, peer)),
+            Event::Answered(call, peer) => Happened::Answered(Concerning::new(*call, peer)),
+            Event::Missed(call, peer) => Happened::Missed(Concerning::new(*call, peer)),
+            Event::Ended { call, peer, reason, talked, outgoing: _ } => {
+                let sip_code = if let EndReason::Failed(code) = reason { Some(*code) } else { None };
+                let talked_ms = u64::try_from(talked.as_millis()).unwrap_or(u64::MAX);
+                Happened::Ended { of: Concerning::new(*call, peer), reason: end_reason(*reason), sip_code, talked_ms }
+            }
+            Event::Dtmf(call, digit) => Happened::Dtmf { id: call.to_string(), digit: *digit },
+            Event::Denied(text) => Happened::Denied { text: words(text) },
+        };
+        Dated { happened, at: rfc3339(at) }
+    }
+}
+
+/// The payload of `done/<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Done {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl From<Result<(), String>> for Done {
+    fn from(result: Result<(), String>) -> Done {
+        Done { ok: result.is_ok(), error: result.err() }
+    }
+}
+
+/// Any payload as bytes.
+pub fn json(payload: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(payload).expect("our payloads have text keys and nothing that JSON lacks")
+}
+
+/// The word for a call's state.
+pub fn state(state: CallState) -> &'static str {
+    match state {
+        CallState::Idle => "idle",
+        CallState::Dialing => "dialing",
+        CallState::Ringing => "ringing",
+        CallState::Ringback => "ringback",
+        CallState::Connected => "connected",
+        CallState::Held => "held",
+        CallState::Ending => "ending",
+    }
+}
+
+/// The word for why a call ended.
+pub fn end_reason(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::WeHungUp => "we-hung-up",
+        EndReason::TheyHungUp => "they-hung-up",
+        EndReason::Cancelled => "cancelled",
+        EndReason::AnsweredElsewhere => "answered-elsewhere",
+        EndReason::Busy => "busy",
+        EndReason::Declined => "declined",
+        EndReason::NoAnswer => "no-answer",
+        EndReason::NotFound => "not-found",
+        EndReason::Unreachable => "unreachable",
+        EndReason::NoCommonMedia => "no-common-media",
+        EndReason::NotAllowed => "not-allowed",
+        EndReason::LineDown => "line-down",
+        EndReason::MediaLost => "media-lost",
+        EndReason::Failed(_) => "failed",
+    }
+}
+
+fn direction(call: CallId) -> &'static str {
+    match call {
+        CallId::Out(_) => "out",
+        CallId::In(_) => "in",
+    }
+}

@@ -6,7 +6,7 @@ use crate::call::{CallId, EndReason};
 use crate::dialplan::{LineName, Uri};
 use crate::input::{Bus, PromptId};
 
-/// Something to do; taken from [`crate::Speaker::poll_action`] in order.
+/// Something to do; taken from [`crate::Speaker::poll_action`] in order. What one input leads to comes as lines, sound, listening, reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// For the lines.
@@ -33,7 +33,7 @@ pub enum LineAction {
     },
     /// Tells the caller that it rings here (SIP 180).
     Alert(CallId),
-    /// Answers (SIP 200).
+    /// Answers (SIP 200); [`crate::input::LineEvent::Answered`] follows when media flows.
     Accept(CallId),
     /// Turns the caller away with the SIP code of the reason.
     Reject(CallId, EndReason),
@@ -111,7 +111,8 @@ pub enum Earcon {
     Ended,
 }
 
-/// What the listener listens for. Each scope's sentences come from [`crate::Speaker::grammar`].
+/// What the listener listens for. Each scope's sentences come from [`crate::Speaker::grammar`]: get them anew with every `Listen`, as the
+/// same scope comes again when contacts or settings have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// The wake phrase; a command may follow it in one breath. Nothing else counts.
@@ -124,7 +125,8 @@ pub enum Scope {
     RingOut,
     /// As `Asleep`, during a call: only sentences that follow the wake phrase count.
     InCall,
-    /// A question was asked: yes, no, one of the names offered; within the listening time.
+    /// A question was asked: yes, no, one of the names offered; within the listening time. Comes when the question begins, so that it can be
+    /// interrupted, and again when it has been spoken, so that the listening time counts from there.
     Confirming,
 }
 
@@ -137,6 +139,8 @@ pub enum Report {
     Event(Event),
     /// A setting that must survive a restart.
     Setting(SettingReport),
+    /// Whom "redial" and "call back" mean from now on; must survive a restart too.
+    History(History),
     /// A line went up or down.
     Line {
         /// Which.
@@ -187,6 +191,17 @@ pub struct Peer {
     pub address: Uri,
     /// Whether it is one of our contacts.
     pub known: bool,
+}
+
+/// Whom "redial" and "call back" mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Whom we called last; no emergency numbers.
+    pub last_dialled: Option<Peer>,
+    /// Whose call was missed last and has not been called back.
+    pub last_missed: Option<Peer>,
+    /// Who called last.
+    pub last_caller: Option<Peer>,
 }
 
 /// Things that happen once.

@@ -134,7 +134,7 @@ pub enum LineEvent {
     Alerting(CallId),
     /// The other end sends sound before it answers (SIP 183 with media): no ringback of ours.
     EarlyMedia(CallId),
-    /// The call is answered and media flows.
+    /// The call is answered, by them or (after `Accept`) by us, and media flows.
     Answered(CallId),
     /// The other end put us on hold.
     HeldByThem(CallId),
@@ -142,7 +142,7 @@ pub enum LineEvent {
     ResumedByThem(CallId),
     /// The other end pressed a key.
     Dtmf(CallId, char),
-    /// The call is over; nothing follows about it.
+    /// The call is over, whoever ended it (after our `HangUp` and `Reject` too); nothing follows about it.
     Ended(CallId, EndReason),
 }
 

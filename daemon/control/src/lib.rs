@@ -2,11 +2,25 @@
 
 #![deny(missing_docs)]
 
+pub mod speaker;
+
 pub mod action;
+pub mod input;
+pub mod time;
+
 pub mod call;
+pub mod switchboard;
+
+pub mod conversation;
+pub mod intent;
+
 pub mod contacts;
 pub mod dialplan;
-pub mod input;
+
+pub mod focus;
 pub mod phrases;
-pub mod speaker;
-pub mod time;
+pub mod prompts;
+
+pub mod transcript;
+
+pub use speaker::Speaker;

@@ -1,6 +1,9 @@
 //! All that is said and heard in one language, as data: read from configs/phrases/<language>.yaml by `hark`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::intent::{grammar, pattern};
+use crate::prompts;
 
 /// One language.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,4 +21,64 @@ pub struct Phrases {
     pub numbers: BTreeMap<String, u8>,
     /// Labels of addresses: spoken -> as in contacts.yaml (`cell phone` -> `mobile`).
     pub labels: BTreeMap<String, String>,
+    /// Names: `echo_test` (the first is the one shown and spoken) and `titles` (first words of names that nobody is called by alone: `aunt`).
+    pub names: BTreeMap<String, Vec<String>>,
+}
+
+impl Phrases {
+    /// What is missing or malformed, each as a sentence for the person who wrote the file. Empty when all is well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (intent, slots) in grammar::INTENTS {
+            match self.intents.get(*intent) {
+                None => problems.push(format!("intent `{intent}` is missing; add at least one way to say it")),
+                Some(ways) if ways.is_empty() => {
+                    problems.push(format!("intent `{intent}` is empty; add at least one way to say it"))
+                }
+                Some(ways) => {
+                    for way in ways {
+                        problems.extend(pattern::problem(way, slots).map(|what| format!("intent `{intent}`, \"{way}\": {what}")));
+                    }
+                }
+            }
+        }
+        let known: BTreeSet<_> = grammar::INTENTS.iter().map(|(name, _)| *name).collect();
+        problems
+            .extend(self.intents.keys().filter(|it| !known.contains(it.as_str())).map(|it| format!("there is no intent `{it}`")));
+        for (prompt, slots) in prompts::KEYS {
+            match self.prompts.get(*prompt) {
+                None => problems.push(format!("prompt `{prompt}` is missing")),
+                Some(text) => {
+                    problems.extend(prompts::problem(text, slots).map(|what| format!("prompt `{prompt}`, \"{text}\": {what}")))
+                }
+            }
+        }
+        let known: BTreeSet<_> = prompts::KEYS.iter().map(|(name, _)| *name).collect();
+        problems
+            .extend(self.prompts.keys().filter(|it| !known.contains(it.as_str())).map(|it| format!("there is no prompt `{it}`")));
+        for (word, digit) in &self.digits {
+            if !matches!(digit.as_str(), "x2" | "x3")
+                && !(digit.len() == 1 && digit.contains(|c: char| "0123456789*#+".contains(c)))
+            {
+                problems.push(format!("digit \"{word}\": `{digit}` is none of 0 to 9, *, #, +, x2, x3"));
+            }
+        }
+        problems.extend(
+            self.numbers.iter().filter(|(_, n)| **n > 100).map(|(word, n)| format!("number \"{word}\": {n} is above 100")),
+        );
+        if self.names.get("echo_test").is_none_or(Vec::is_empty) {
+            problems.push("names: `echo_test` is missing; give the built-in contact at least one name".into());
+        }
+        problems
+    }
+
+    /// The ways to say an intent, as written.
+    pub(crate) fn ways(&self, intent: &str) -> &[String] {
+        self.intents.get(intent).map_or(&[], Vec::as_slice)
+    }
+
+    /// The names under a key.
+    pub(crate) fn names_of(&self, key: &str) -> &[String] {
+        self.names.get(key).map_or(&[], Vec::as_slice)
+    }
 }

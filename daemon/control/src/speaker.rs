@@ -1,8 +1,32 @@
 //! The root machine: where the parts meet.
 
+mod calling;
+mod commands;
+mod events;
+#[cfg(test)]
+mod promises;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::action::{Action, CallReport, CallState, Earcon, Event, History, LineAction, Report, Scope, SoundAction};
+use crate::call::State;
+use crate::contacts::Contacts;
+use crate::conversation::Dialogue;
 use crate::dialplan::LineName;
+use crate::focus::{self, Focus};
+use crate::input::{Bus, Input, PromptId};
+use crate::intent::{Grammar, Intent, Sentences, grammar};
+use crate::phrases::Phrases;
+use crate::prompts::Prompt;
+use crate::switchboard::Switchboard;
+use crate::time::Time;
+
+/// A prompt that has not been told as spoken after this long never will be.
+const SPOKEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long the busy tone sounds.
+const BUSY_FOR: Duration = Duration::from_secs(3);
 
 /// What the decisions depend on; read from hark.yaml by `hark`.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,3 +65,261 @@ pub struct LineSettings {
     /// Emergency numbers that always go out at once, on this line.
     pub emergency: Vec<String>,
 }
+
+/// One speaker in one room. Give it what happens, take what is to be done.
+#[derive(Debug)]
+pub struct Speaker {
+    settings: Settings,
+    contacts: Contacts,
+    phrases: Phrases,
+    sentences: Sentences,
+    history: History,
+
+    calls: Switchboard,
+    dialogue: Dialogue,
+    focus: Focus,
+    scope: Option<Scope>,
+    muted: bool,
+    do_not_disturb: bool,
+    volumes: [u8; 3],
+    /// Lines that cannot be used, and why.
+    down: BTreeMap<LineName, String>,
+    busy_until: Option<Time>,
+
+    n_prompts: u32,
+    /// Prompts that are being spoken or wait for it, and until when.
+    speaking: BTreeMap<PromptId, Time>,
+    last_said: String,
+    told: CallReport,
+
+    now: Time,
+    lines: Vec<LineAction>,
+    sounds: Vec<SoundAction>,
+    reports: Vec<Report>,
+    actions: VecDeque<Action>,
+}
+
+impl Speaker {
+    /// A speaker without calls. Its first actions set the volumes and begin to listen.
+    pub fn new(settings: Settings, contacts: Contacts, phrases: Phrases, history: History) -> Speaker {
+        let mut it = Speaker {
+            sentences: Sentences::default(),
+            contacts: Contacts::default(),
+            phrases,
+            history,
+            calls: Switchboard::default(),
+            dialogue: Dialogue::default(),
+            focus: Focus::default(),
+            scope: None,
+            muted: false,
+            do_not_disturb: settings.do_not_disturb,
+            volumes: settings.volumes.map(|it| it.min(100)),
+            down: BTreeMap::new(),
+            busy_until: None,
+            n_prompts: 0,
+            speaking: BTreeMap::new(),
+            last_said: String::new(),
+            told: IDLE,
+            now: Time::ZERO,
+            lines: Vec::new(),
+            sounds: Vec::new(),
+            reports: Vec::new(),
+            actions: VecDeque::new(),
+            settings,
+        };
+        it.learn(contacts);
+        for (bus, volume) in [Bus::Call, Bus::Ring, Bus::Announce].into_iter().zip(it.volumes) {
+            it.sounds.push(SoundAction::Volume(bus, volume));
+        }
+        it.settle();
+        it
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Command(command) => self.command(command),
+            Input::Heard(heard) => self.heard(heard),
+            Input::Line(event) => self.line(event),
+            Input::Sound(notice) => self.sound(notice),
+            Input::Contacts(contacts) => self.learn(contacts),
+            Input::Settings(settings) => {
+                self.settings = settings;
+                self.learn(self.contacts.clone());
+            }
+        }
+        self.settle();
+    }
+
+    /// The time that `poll_timeout` told has come; at any other time nothing happens.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        self.calls.handle_timeout(now, &mut self.lines);
+        self.calls_ended();
+        self.speaking.retain(|_, until| *until > now);
+        self.busy_until = self.busy_until.filter(|it| *it > now);
+        if self.dialogue.deadline().is_some_and(|it| it <= now) {
+            self.dialogue = Dialogue::Asleep;
+            self.sounds.push(SoundAction::Earcon(Earcon::Rejected));
+        }
+        self.settle();
+    }
+
+    /// What is to be done next, in order.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call `handle_timeout` if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let speaking = self.speaking.values().min().copied();
+        [self.calls.poll_timeout(), self.dialogue.deadline(), speaking, self.busy_until].into_iter().flatten().min()
+    }
+
+    /// What is to be listened for in a scope, now.
+    pub fn grammar(&self, scope: Scope) -> Grammar {
+        let offered = self.dialogue.question().map_or(&[][..], |it| it.offered());
+        self.sentences.grammar(scope, &self.contacts, offered)
+    }
+
+    /// What a sentence means, whether or not it would count now.
+    pub fn understand(&self, text: &str) -> Option<Intent> {
+        crate::intent::parse(text, &self.sentences)
+    }
+
+    /// The state of the foremost call.
+    pub fn call_report(&self) -> CallReport {
+        let Some(call) = self.calls.foremost() else { return IDLE };
+        CallReport { state: call.seen(), call: Some(call.id), peer: Some(call.peer.clone()), muted: self.muted }
+    }
+
+    /// Since when both can talk in the foremost call.
+    pub fn connected_since(&self) -> Option<Time> {
+        match self.calls.foremost()?.state {
+            State::Connected { since } | State::Held { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Volumes, 0 to 100: call, ring, announce.
+    pub fn volumes(&self) -> [u8; 3] {
+        self.volumes
+    }
+
+    /// Whether callers are turned away.
+    pub fn do_not_disturb(&self) -> bool {
+        self.do_not_disturb
+    }
+
+    /// Whether the user has muted the microphone of the call.
+    pub fn muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Everybody who can be called, the echo test included.
+    pub fn contacts(&self) -> &Contacts {
+        &self.contacts
+    }
+
+    /// Whom "redial" and "call back" mean.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The lines that are down, and why.
+    pub fn lines_down(&self) -> &BTreeMap<LineName, String> {
+        &self.down
+    }
+
+    /// Takes contacts over, and makes the ears learn their names.
+    fn learn(&mut self, contacts: Contacts) {
+        let emergency: BTreeSet<String> = self.settings.lines.iter().flat_map(|it| it.emergency.clone()).collect();
+        let emergency: Vec<String> = emergency.into_iter().collect();
+        self.contacts = contacts.with_echo_test(&self.phrases);
+        self.sentences = grammar::sentences(&self.phrases, &self.contacts, &emergency);
+        let gone = |name: &String| self.contacts.get(name).is_none();
+        if self.dialogue.question().is_some_and(|it| it.offered().iter().any(gone)) {
+            self.dialogue = Dialogue::Asleep;
+        }
+        self.scope = None;
+    }
+
+    /// Speaks a sentence, after those that wait.
+    fn say(&mut self, prompt: &Prompt) -> Option<PromptId> {
+        let text = prompt.render(&self.phrases);
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.n_prompts = self.n_prompts.wrapping_add(1);
+        let prompt = PromptId(self.n_prompts);
+        self.speaking.insert(prompt, self.now + SPOKEN_WITHIN);
+        self.last_said.clone_from(&text);
+        self.sounds.push(SoundAction::Say { prompt, text, language: self.phrases.language.clone() });
+        Some(prompt)
+    }
+
+    /// Stops speaking.
+    fn hush(&mut self) {
+        if !self.speaking.is_empty() {
+            self.speaking.clear();
+            self.sounds.push(SoundAction::StopSaying);
+        }
+    }
+
+    /// Says that something cannot be done, to the room and to whoever asked.
+    fn deny(&mut self, prompt: &Prompt) {
+        self.say(prompt);
+        self.report(Event::Denied(prompt.render(&self.phrases)));
+    }
+
+    fn report(&mut self, event: Event) {
+        self.reports.push(Report::Event(event));
+    }
+
+    /// What is listened for, given the dialogue and the calls.
+    fn scope(&self) -> Scope {
+        match (&self.dialogue, self.calls.ringing(), self.calls.active(), self.calls.ring_out(), self.calls.parked()) {
+            (Dialogue::Listening { .. }, ..) => Scope::Command,
+            (Dialogue::Asking { .. }, ..) => Scope::Confirming,
+            // In a call the far end may say "answer"; our own words are not safe enough from that.
+            (_, Some(_), None, _, _) => Scope::Ringing,
+            (_, _, Some(_), _, _) => Scope::InCall,
+            (_, _, None, Some(_), _) => Scope::RingOut,
+            (_, _, None, None, Some(_)) => Scope::InCall,
+            _ => Scope::Asleep,
+        }
+    }
+
+    /// Hands out what one input has led to: lines first, as they take longest, then sound, listening, reports.
+    fn settle(&mut self) {
+        if self.calls.is_idle() && self.muted {
+            self.set_muted(false);
+        }
+        let quiet = self.dialogue.is_open() || !self.speaking.is_empty();
+        let wanted = focus::wanted(&self.calls, self.muted, quiet, self.busy_until.is_some());
+        self.actions.extend(self.lines.drain(..).map(Action::Line));
+        let mut sounds = Vec::new();
+        self.focus.settle(wanted, &mut sounds);
+        self.actions.extend(sounds.into_iter().chain(self.sounds.drain(..)).map(Action::Sound));
+        let scope = self.scope();
+        if self.scope != Some(scope) {
+            self.scope = Some(scope);
+            self.actions.push_back(Action::Listen(scope));
+        }
+        self.actions.extend(self.reports.drain(..).map(Action::Report));
+        let report = self.call_report();
+        if self.told != report {
+            self.told = report.clone();
+            self.actions.push_back(Action::Report(Report::Call(report)));
+        }
+    }
+}
+
+const IDLE: CallReport = CallReport { state: CallState::Idle, call: None, peer: None, muted: false };

@@ -1,0 +1,221 @@
+//! What the speaker says, as values; the words are in phrases/*.yaml under `key`.
+
+use crate::call::EndReason;
+use crate::phrases::Phrases;
+
+/// One sentence to be spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// We call somebody.
+    Calling(String),
+    /// The next address of the ladder, by its label.
+    Trying(String),
+    /// The next address of the ladder, which has no label.
+    TryingNext,
+    /// Somebody calls us.
+    IsCalling(String),
+    /// A call is over, or did not come about; with whom.
+    Ended(EndReason, String),
+    /// Somebody is still on hold.
+    OnHold(String),
+    /// Whom we talk to.
+    TalkingTo(String),
+    /// "Did you mean ... or ...?"
+    DidYouMean(Vec<String>),
+    /// "Should I call ...?"
+    ShouldICall(String),
+    /// A dialogue is stopped.
+    Okay,
+    /// There is no call to do that with.
+    NoCall,
+    /// Nothing rings.
+    NothingRings,
+    /// Nothing is on hold.
+    NothingHeld,
+    /// Nobody was called yet.
+    NothingToRedial,
+    /// Nobody has called yet.
+    NobodyCalled,
+    /// Nobody is calling now.
+    NobodyIsCalling,
+    /// There is nothing to stop.
+    NothingToCancel,
+    /// Nobody of that name is among the contacts.
+    NoContact(String),
+    /// The contact has no address of that label.
+    NoLabel(String),
+    /// No line can call that.
+    NoLine(String),
+    /// No emergency number is configured.
+    NoEmergency,
+    /// There is nobody else of that name.
+    NoOther,
+    /// We are talking to that person already.
+    AlreadyTalking(String),
+    /// Not a key of a telephone.
+    NotAKey,
+    /// Do not disturb is on.
+    DoNotDisturbOn,
+    /// Do not disturb is off.
+    DoNotDisturbOff,
+    /// The microphone is muted.
+    Muted,
+    /// The microphone is open again.
+    Unmuted,
+    /// The call was put on hold.
+    Held,
+    /// The other end put us on hold.
+    HeldByThem(String),
+    /// The other end took us back.
+    ResumedByThem(String),
+    /// A text that somebody sent us to speak.
+    Text(String),
+}
+
+/// The keys of phrases/*.yaml and the slots that each may use. `list_or` and `list_comma` join names; `unknown_caller` names one who hides.
+pub const KEYS: &[(&str, &[&str])] = &[
+    ("calling", &["name"]),
+    ("trying", &["label"]),
+    ("trying_next", &[]),
+    ("is_calling", &["name"]),
+    ("we_hung_up", &["name"]),
+    ("they_hung_up", &["name"]),
+    ("cancelled", &["name"]),
+    ("answered_elsewhere", &["name"]),
+    ("busy", &["name"]),
+    ("declined", &["name"]),
+    ("no_answer", &["name"]),
+    ("not_found", &["name"]),
+    ("unreachable", &["name"]),
+    ("no_common_media", &["name"]),
+    ("not_allowed", &["name"]),
+    ("line_down", &["name"]),
+    ("media_lost", &["name"]),
+    ("failed", &["name", "code"]),
+    ("on_hold", &["name"]),
+    ("talking_to", &["name"]),
+    ("did_you_mean", &["names"]),
+    ("list_comma", &[]),
+    ("list_or", &[]),
+    ("should_i_call", &["name"]),
+    ("okay", &[]),
+    ("no_call", &[]),
+    ("nothing_rings", &[]),
+    ("nothing_held", &[]),
+    ("nothing_to_redial", &[]),
+    ("nobody_called", &[]),
+    ("nobody_is_calling", &[]),
+    ("nothing_to_cancel", &[]),
+    ("no_contact", &["name"]),
+    ("no_label", &["name"]),
+    ("no_line", &["name"]),
+    ("no_emergency", &[]),
+    ("no_other", &[]),
+    ("already_talking", &["name"]),
+    ("not_a_key", &[]),
+    ("do_not_disturb_on", &[]),
+    ("do_not_disturb_off", &[]),
+    ("muted", &[]),
+    ("unmuted", &[]),
+    ("held", &[]),
+    ("held_by_them", &["name"]),
+    ("resumed_by_them", &["name"]),
+    ("unknown_caller", &[]),
+];
+
+impl Prompt {
+    /// Its name in phrases/*.yaml; empty for a text of somebody else's.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Prompt::Calling(_) => "calling",
+            Prompt::Trying(_) => "trying",
+            Prompt::TryingNext => "trying_next",
+            Prompt::IsCalling(_) => "is_calling",
+            Prompt::Ended(reason, _) => reason.key(),
+            Prompt::OnHold(_) => "on_hold",
+            Prompt::TalkingTo(_) => "talking_to",
+            Prompt::DidYouMean(_) => "did_you_mean",
+            Prompt::ShouldICall(_) => "should_i_call",
+            Prompt::Okay => "okay",
+            Prompt::NoCall => "no_call",
+            Prompt::NothingRings => "nothing_rings",
+            Prompt::NothingHeld => "nothing_held",
+            Prompt::NothingToRedial => "nothing_to_redial",
+            Prompt::NobodyCalled => "nobody_called",
+            Prompt::NobodyIsCalling => "nobody_is_calling",
+            Prompt::NothingToCancel => "nothing_to_cancel",
+            Prompt::NoContact(_) => "no_contact",
+            Prompt::NoLabel(_) => "no_label",
+            Prompt::NoLine(_) => "no_line",
+            Prompt::NoEmergency => "no_emergency",
+            Prompt::NoOther => "no_other",
+            Prompt::AlreadyTalking(_) => "already_talking",
+            Prompt::NotAKey => "not_a_key",
+            Prompt::DoNotDisturbOn => "do_not_disturb_on",
+            Prompt::DoNotDisturbOff => "do_not_disturb_off",
+            Prompt::Muted => "muted",
+            Prompt::Unmuted => "unmuted",
+            Prompt::Held => "held",
+            Prompt::HeldByThem(_) => "held_by_them",
+            Prompt::ResumedByThem(_) => "resumed_by_them",
+            Prompt::Text(_) => "",
+        }
+    }
+
+    /// The sentence in a language; empty where the language has none.
+    pub fn render(&self, phrases: &Phrases) -> String {
+        let text = phrases.prompts.get(self.key()).cloned().unwrap_or_default();
+        match self {
+            Prompt::Text(text) => text.clone(),
+            Prompt::Ended(EndReason::Failed(code), name) => {
+                text.replace("{code}", &spoken(&code.to_string())).replace("{name}", &spoken(name))
+            }
+            Prompt::Calling(name)
+            | Prompt::IsCalling(name)
+            | Prompt::Ended(_, name)
+            | Prompt::OnHold(name)
+            | Prompt::TalkingTo(name)
+            | Prompt::ShouldICall(name)
+            | Prompt::NoContact(name)
+            | Prompt::NoLabel(name)
+            | Prompt::NoLine(name)
+            | Prompt::AlreadyTalking(name)
+            | Prompt::HeldByThem(name)
+            | Prompt::ResumedByThem(name) => text.replace("{name}", &spoken(name)),
+            Prompt::Trying(label) => text.replace("{label}", label),
+            Prompt::DidYouMean(names) => text.replace("{names}", &listed(names, phrases)),
+            _ => text,
+        }
+    }
+}
+
+/// "Anna Smith, Anna Jones or Hanna".
+fn listed(names: &[String], phrases: &Phrases) -> String {
+    let join = |key: &str| phrases.prompts.get(key).map_or(" ", String::as_str);
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{}{}{last}", most.join(join("list_comma")), join("list_or")),
+    }
+}
+
+/// A name as it is, a number digit by digit, so that nobody has to hear of four hundred and ninety-three billions.
+fn spoken(name: &str) -> String {
+    if !name.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c)) {
+        return name.into();
+    }
+    name.chars().map(String::from).collect::<Vec<_>>().join(" ")
+}
+
+/// What is wrong with a text that may use these slots.
+pub(crate) fn problem(text: &str, slots: &[&str]) -> Option<String> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        let Some((slot, then)) = after.split_once('}') else { return Some("`{` is not closed".into()) };
+        if !slots.contains(&slot) {
+            return Some(format!("`{{{slot}}}` cannot stand here"));
+        }
+        rest = then;
+    }
+    None
+}

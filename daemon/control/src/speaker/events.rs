@@ -1,0 +1,309 @@
+//! What the speaker makes of words heard and of notices of lines and sound.
+
+use super::{BUSY_FOR, Speaker};
+use crate::action::{Earcon, Event, Peer, Report, SoundAction};
+use crate::call::{self, Call, CallId, EndReason, State};
+use crate::conversation::{self, Dialogue, Said, Step, Target};
+use crate::dialplan::Uri;
+use crate::input::{Command, Heard, LineEvent, SoundNotice, VolumeChange};
+use crate::intent::Intent;
+use crate::prompts::Prompt;
+
+impl Speaker {
+    pub(super) fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Wake => {
+                self.hush();
+                self.dialogue.wake(self.now, self.settings.listen_for);
+                self.sounds.push(SoundAction::Earcon(Earcon::Awake));
+                self.report(Event::Wake);
+            }
+            Heard::Sentence { text, confidence, woken } => self.sentence(&text, confidence, woken),
+            Heard::Rejected => self.not_understood(),
+            Heard::Nothing if self.dialogue.is_open() => {
+                self.dialogue = Dialogue::Asleep;
+                self.sounds.push(SoundAction::Earcon(Earcon::Rejected));
+            }
+            Heard::Nothing => (),
+        }
+    }
+
+    fn sentence(&mut self, text: &str, confidence: f32, woken: bool) {
+        let intent = self.understand(text);
+        let said = Said { text, intent: intent.clone(), confidence, woken };
+        let step = self.dialogue.decide(&said, self.scope(), &self.contacts, &self.phrases, &self.settings);
+        if !matches!(step, Step::Ignore | Step::Reject) {
+            let contact = match (&step, &intent) {
+                (Step::Call(Target::Contact { name, .. }), _) => Some(name.clone()),
+                (_, intent) => intent.as_ref().and_then(|it| it.contact()).map(String::from),
+            };
+            // The bare name that answers a question is a call too.
+            let intent = intent.as_ref().map_or("dial", Intent::name);
+            self.report(Event::Heard { text: text.into(), intent, contact, confidence });
+        }
+        match step {
+            Step::Ignore => (),
+            Step::Reject => self.not_understood(),
+            Step::AskAgain => self.ask_again(),
+            Step::Ask(question) => {
+                self.hush();
+                let prompt = self.say(&question.prompt());
+                self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
+                self.scope = None;
+            }
+            Step::Drop => {
+                self.close();
+                self.say(&Prompt::Okay);
+            }
+            Step::NoOther => {
+                self.close();
+                self.deny(&Prompt::NoOther);
+            }
+            Step::Call(target) => {
+                self.close();
+                self.call(target);
+            }
+            Step::Do(intent) => {
+                self.close();
+                self.act(intent);
+            }
+        }
+    }
+
+    /// Ends the dialogue, and a question that is still being spoken.
+    fn close(&mut self) {
+        if self.dialogue.question().is_some() {
+            self.hush();
+        }
+        self.dialogue = Dialogue::Asleep;
+    }
+
+    /// Something was said to us and makes no sense: a question is asked once more, else a sign is given.
+    fn not_understood(&mut self) {
+        self.report(Event::Rejected);
+        match self.dialogue {
+            Dialogue::Asking { again: false, .. } => self.ask_again(),
+            Dialogue::Asleep | Dialogue::Listening { .. } | Dialogue::Asking { .. } => {
+                self.dialogue = Dialogue::Asleep;
+                self.sounds.push(SoundAction::Earcon(Earcon::Rejected));
+            }
+        }
+    }
+
+    fn ask_again(&mut self) {
+        let Some(question) = self.dialogue.question().cloned() else { return };
+        self.hush();
+        let prompt = self.say(&question.prompt());
+        self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
+        self.scope = None;
+    }
+
+    /// Does what was said. Calls have gone through the dialogue before.
+    fn act(&mut self, intent: Intent) {
+        let command = match intent {
+            Intent::Answer => Command::Answer,
+            Intent::Decline => Command::Decline,
+            Intent::HangUp => Command::HangUp,
+            Intent::Redial => Command::Redial,
+            Intent::CallBack => Command::CallBack,
+            Intent::Volume(to) => Command::Volume(VolumeChange { bus: None, to }),
+            Intent::Mute => Command::Mute,
+            Intent::Unmute => Command::Unmute,
+            Intent::Hold => Command::Hold,
+            Intent::Resume => Command::Resume,
+            Intent::Dtmf(keys) => Command::Dtmf(keys),
+            Intent::DoNotDisturb(on) => Command::DoNotDisturb(on),
+            Intent::WhoIsCalling => Command::WhoIsCalling,
+            Intent::Repeat => Command::Repeat,
+            Intent::Cancel | Intent::No => Command::Cancel,
+            Intent::Emergency => return self.call_emergency(),
+            Intent::Other(who) => return self.call_other(&who),
+            Intent::Dial { .. } | Intent::DialNumber(_) | Intent::Yes | Intent::Choose(_) => return,
+        };
+        self.command(command);
+    }
+
+    /// "No, the other Anna": not the one being called.
+    fn call_other(&mut self, who: &[String]) {
+        let Some(call) = self.calls.ring_out() else { return self.deny(&Prompt::NoOther) };
+        let (id, not) = (call.id, call.peer.name.clone());
+        self.hush();
+        self.calls.handle(self.now, id, call::Event::HangUp, &mut self.lines);
+        match conversation::other(who, &not, &self.contacts, &self.phrases) {
+            Step::Call(target) => self.call(target),
+            Step::Ask(question) => {
+                let prompt = self.say(&question.prompt());
+                self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
+                self.scope = None;
+            }
+            _ => self.deny(&Prompt::NoOther),
+        }
+    }
+
+    pub(super) fn line(&mut self, event: LineEvent) {
+        use call::Event as On;
+        let (id, event) = match event {
+            LineEvent::Up(line) => {
+                self.down.remove(&line);
+                return self.reports.push(Report::Line { line, up: Ok(()) });
+            }
+            LineEvent::Down(line, why) => {
+                self.down.insert(line.clone(), why.clone());
+                return self.reports.push(Report::Line { line, up: Err(why) });
+            }
+            LineEvent::Incoming { call, line: _, from, display } => return self.incoming(call, from, &display),
+            LineEvent::Dtmf(id, key) => {
+                if self.calls.get(id).is_some_and(|it| matches!(it.state, State::Connected { .. } | State::Held { .. })) {
+                    self.report(Event::Dtmf(id, key));
+                }
+                return;
+            }
+            LineEvent::Alerting(id) => (id, On::Alerting),
+            LineEvent::EarlyMedia(id) => (id, On::EarlyMedia),
+            LineEvent::Answered(id) => (id, On::Answered),
+            LineEvent::HeldByThem(id) => (id, On::HeldByThem),
+            LineEvent::ResumedByThem(id) => (id, On::ResumedByThem),
+            LineEvent::Ended(id, reason) => (id, On::Ended(reason)),
+        };
+        let Some(before) = self.calls.get(id).map(|it| it.state) else { return };
+        self.calls.handle(self.now, id, event, &mut self.lines);
+        match (before, self.calls.get(id)) {
+            (State::Connected { .. } | State::Held { .. }, _) => self.held_or_resumed(id, before),
+            (_, Some(call)) if matches!(call.state, State::Connected { .. }) => self.connected(call.clone()),
+            _ => (),
+        }
+        self.calls_ended();
+    }
+
+    fn connected(&mut self, call: Call) {
+        self.hush();
+        self.sounds.push(SoundAction::Earcon(Earcon::Connected));
+        // We called each other: they have answered ours, so theirs need not ring on.
+        if let Some(same) = self.calls.with(&call.peer.name, Call::is_ringing).map(|it| it.id) {
+            self.calls.handle(self.now, same, call::Event::Reject(EndReason::AnsweredElsewhere), &mut self.lines);
+        }
+        self.report(Event::Answered(call.id, call.peer));
+    }
+
+    fn held_or_resumed(&mut self, id: CallId, before: State) {
+        let Some(call) = self.calls.get(id) else { return };
+        let name = call.peer.name.clone();
+        match (before, call.state) {
+            (State::Connected { .. }, State::Held { .. }) => self.say(&Prompt::HeldByThem(name)),
+            (State::Held { .. }, State::Connected { .. }) => self.say(&Prompt::ResumedByThem(name)),
+            _ => None,
+        };
+    }
+
+    /// Somebody calls. One at a time rings; who else calls then finds us busy.
+    fn incoming(&mut self, id: CallId, from: Uri, display: &str) {
+        let peer = self.caller(from, display);
+        let taken = self.do_not_disturb || self.calls.ringing().is_some();
+        if !self.calls.incoming(self.now, id, peer.clone(), self.settings.ring_for) {
+            return;
+        }
+        self.history.last_caller = Some(peer.clone());
+        self.reports.push(Report::History(self.history.clone()));
+        if taken {
+            return self.calls.handle(self.now, id, call::Event::Reject(EndReason::Busy), &mut self.lines);
+        }
+        self.lines.push(crate::action::LineAction::Alert(id));
+        self.busy_until = None;
+        self.close();
+        self.say(&Prompt::IsCalling(peer.name.clone()));
+        self.report(Event::Ringing(id, peer));
+    }
+
+    /// Who calls: one of our contacts, or as they present themselves.
+    fn caller(&self, from: Uri, display: &str) -> Peer {
+        if let Some(contact) = self.contacts.at(&from, &self.settings.lines) {
+            return Peer { name: contact.name.clone(), address: from, known: true };
+        }
+        let unknown = || self.phrases.prompts.get("unknown_caller").cloned();
+        let user = from.user().filter(|it| !it.is_empty()).map(String::from);
+        let name = match (display.trim(), user) {
+            ("", Some(user)) if !user.eq_ignore_ascii_case("anonymous") => user,
+            ("", Some(_)) => unknown().unwrap_or_else(|| from.to_string()),
+            ("", None) => from.to_string(),
+            (display, _) => display.to_string(),
+        };
+        Peer { name, address: from, known: false }
+    }
+
+    /// Sees to what follows when calls are over: the next address, the sentence, the report.
+    pub(super) fn calls_ended(&mut self) {
+        while let Some(call) = self.calls.take_ended() {
+            let State::Ended { reason, talked } = call.state else { continue };
+            let outgoing = call.is_outgoing();
+            let ended =
+                Event::Ended { call: call.id, peer: call.peer.clone(), reason, talked: talked.unwrap_or_default(), outgoing };
+            match (outgoing, talked) {
+                (true, None) => self.not_reached(call, reason),
+                (false, None) => self.not_answered(call, reason),
+                (_, Some(_)) => self.talk_ended(&call, reason),
+            }
+            self.report(ended);
+        }
+    }
+
+    fn not_reached(&mut self, mut call: Call, reason: EndReason) {
+        let next = call.rest.pop_front().filter(|_| reason.leaves_hope());
+        if let Some(rung) = next {
+            let prompt = rung.label.clone().map_or(Prompt::TryingNext, Prompt::Trying);
+            self.say(&prompt);
+            let peer = Peer { address: rung.to.clone(), ..call.peer };
+            self.calls.dial(self.now, peer, rung, call.rest, call.others, &mut self.lines);
+            return;
+        }
+        // We called each other: theirs rings on here, nothing more need be said.
+        if self.calls.with(&call.peer.name, |it| it.is_ringing() || it.is_active()).is_some() {
+            return;
+        }
+        self.sounds.push(SoundAction::Earcon(Earcon::Ended));
+        if reason == EndReason::Busy {
+            self.busy_until = Some(self.now + BUSY_FOR);
+        }
+        if reason != EndReason::WeHungUp {
+            self.say(&Prompt::Ended(reason, call.peer.name));
+        }
+        self.tell_parked();
+    }
+
+    fn not_answered(&mut self, call: Call, reason: EndReason) {
+        if matches!(reason, EndReason::Declined | EndReason::AnsweredElsewhere | EndReason::WeHungUp) {
+            return;
+        }
+        self.history.last_missed = Some(call.peer.clone());
+        self.reports.push(Report::History(self.history.clone()));
+        self.report(Event::Missed(call.id, call.peer));
+    }
+
+    fn talk_ended(&mut self, call: &Call, reason: EndReason) {
+        self.sounds.push(SoundAction::Earcon(Earcon::Ended));
+        if reason != EndReason::WeHungUp {
+            self.say(&Prompt::Ended(reason, call.peer.name.clone()));
+        }
+        self.tell_parked();
+    }
+
+    /// Nobody is left to talk to but somebody waits: the user decides when they hear each other again.
+    fn tell_parked(&mut self) {
+        let alone = self.calls.active().is_none() && self.calls.ring_out().is_none() && self.calls.ringing().is_none();
+        if let Some(name) = self.calls.parked().filter(|_| alone).map(|it| it.peer.name.clone()) {
+            self.say(&Prompt::OnHold(name));
+        }
+    }
+
+    pub(super) fn sound(&mut self, notice: SoundNotice) {
+        match notice {
+            SoundNotice::Said(prompt) => {
+                self.speaking.remove(&prompt);
+                if self.dialogue.said(self.now, prompt, self.settings.listen_for) {
+                    self.scope = None;
+                }
+            }
+            // The engine plays on into nothing and takes up where it is when the card is back.
+            SoundNotice::CardLost | SoundNotice::CardBack => (),
+        }
+    }
+}

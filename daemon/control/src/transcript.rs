@@ -1,0 +1,1 @@
+//! Every input and action as one line of text.

@@ -162,6 +162,8 @@ impl Mqtt {
                 self.about.lines.insert(line, Line { up: up.is_ok(), why: up.err() });
                 self.outbox.keep(self.topics.about(), json(&self.about));
             }
+            // Whom redial means is for the store of this speaker alone.
+            Outgoing::Report(Report::History(_), _) => (),
             Outgoing::Settings(now) => {
                 self.now = now;
                 self.outbox.keep(self.topics.settings(), json(&self.now));

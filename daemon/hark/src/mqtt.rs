@@ -11,6 +11,8 @@ pub mod verbs;
 pub use payload::{About, Metrics, SettingsNow};
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use control::action::{CallReport, CallState, Report};
@@ -67,6 +69,7 @@ pub struct Mqtt {
     /// Bounded; when it is full the request is answered with "busy".
     requests: mpsc::Sender<Request>,
     client: Option<AsyncClient>,
+    connected: Arc<AtomicBool>,
     outbox: Outbox,
     /// Requests that the app has yet to answer.
     open: JoinSet<(Option<String>, Result<(), String>)>,
@@ -96,12 +99,18 @@ impl Mqtt {
             outgoing,
             requests,
             client: None,
+            connected: Arc::default(),
             outbox: Outbox::default(),
             open: JoinSet::new(),
             seen: Seen::default(),
             complained: None,
             leave_at: None,
         }
+    }
+
+    /// Tells at any time whether the broker is there.
+    pub fn connected(&self) -> Arc<AtomicBool> {
+        self.connected.clone()
     }
 
     /// Runs until the app drops its end of `outgoing`; then tells the house that we are gone.
@@ -195,12 +204,14 @@ impl Mqtt {
             Notice::Up(client) => {
                 self.subscribe(&client);
                 self.client = Some(client);
+                self.connected.store(true, Relaxed);
                 self.outbox.repeat();
             }
             Notice::Received(message) => self.received(&message),
             Notice::Acknowledged => self.outbox.acknowledged(),
             Notice::Down => {
                 self.client = None;
+                self.connected.store(false, Relaxed);
                 self.outbox.lost();
             }
         }

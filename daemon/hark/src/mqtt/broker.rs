@@ -1,8 +1,9 @@
 //! The embedded broker, for a house that has none: one box works alone. It lives as long as the process: it cannot be stopped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ const MAX_START: Duration = Duration::from_secs(5);
 const MAX_MESSAGE: usize = 262_144;
 /// Speakers, Home Assistant, a few phones.
 const MAX_CONNECTIONS: usize = 200;
+
+/// Where brokers of this process listen, for ever.
+static RUNNING: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
 
 /// Why the broker does not run.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +39,13 @@ pub enum BrokerError {
 }
 
 /// Starts the broker and comes back once it takes connections. Blocks for some milliseconds. Where `login` is given, nobody gets in without it.
+/// Where this process already runs one there, all is well.
 pub fn start(at: SocketAddr, login: Option<(String, String)>) -> Result<(), BrokerError> {
     // The broker itself would only log that the port is taken.
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if running.contains(&at) {
+        return Ok(());
+    }
     TcpListener::bind(at).map_err(|why| BrokerError::CannotListen { at, why })?;
     let mut broker = Broker::new(config(at, login));
     thread::Builder::new()
@@ -50,6 +59,7 @@ pub fn start(at: SocketAddr, login: Option<(String, String)>) -> Result<(), Brok
         }
         thread::sleep(Duration::from_millis(1));
     }
+    running.insert(at);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::topics::Topics;
 
 /// Where the message goes.
 pub fn topic(prefix: &str, room: &str) -> String {
-    format!("{prefix}/device/{}/config", device_id(room))
+    format!("{prefix}/device/hark_{room}/config")
 }
 
 /// Where Home Assistant says that it has come back and forgot us.
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn home_assistant_finds_what_it_requires() {
         let message = living_room();
-        assert_eq!(topic("homeassistant", "living-room"), "homeassistant/device/hark_living_room/config");
+        assert_eq!(topic("homeassistant", "living-room"), "homeassistant/device/hark_living-room/config");
         assert!(message["dev"]["ids"][0].is_string() && message["o"]["name"].is_string());
         for (key, entity) in message["cmps"].as_object().unwrap() {
             let platform = entity["p"].as_str().unwrap();

@@ -276,19 +276,19 @@ pub fn state(state: CallState) -> &'static str {
 /// The word for why a call ended.
 pub fn end_reason(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::WeHungUp => "we-hung-up",
-        EndReason::TheyHungUp => "they-hung-up",
+        EndReason::WeHungUp => "we_hung_up",
+        EndReason::TheyHungUp => "they_hung_up",
         EndReason::Cancelled => "cancelled",
-        EndReason::AnsweredElsewhere => "answered-elsewhere",
+        EndReason::AnsweredElsewhere => "answered_elsewhere",
         EndReason::Busy => "busy",
         EndReason::Declined => "declined",
-        EndReason::NoAnswer => "no-answer",
-        EndReason::NotFound => "not-found",
+        EndReason::NoAnswer => "no_answer",
+        EndReason::NotFound => "not_found",
         EndReason::Unreachable => "unreachable",
-        EndReason::NoCommonMedia => "no-common-media",
-        EndReason::NotAllowed => "not-allowed",
-        EndReason::LineDown => "line-down",
-        EndReason::MediaLost => "media-lost",
+        EndReason::NoCommonMedia => "no_common_media",
+        EndReason::NotAllowed => "not_allowed",
+        EndReason::LineDown => "line_down",
+        EndReason::MediaLost => "media_lost",
         EndReason::Failed(_) => "failed",
     }
 }
@@ -297,5 +297,64 @@ fn direction(call: CallId) -> &'static str {
     match call {
         CallId::Out(_) => "out",
         CallId::In(_) => "in",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn check(event: Event, with_words: bool, expected: &str) {
+        let mut found: serde_json::Value = serde_json::from_slice(&json(&Dated::new(&event, UNIX_EPOCH, with_words))).unwrap();
+        let at = found.as_object_mut().unwrap().remove("at").unwrap();
+        assert!(at.as_str().unwrap().starts_with("19"), "{at}");
+        assert_eq!(found, serde_json::from_str::<serde_json::Value>(expected).unwrap());
+        assert!(Dated::EVENTS.contains(&found["event"].as_str().unwrap()));
+    }
+
+    #[test]
+    fn words_are_told_only_where_that_is_wanted() {
+        let heard = Event::Heard { text: "call mom".into(), intent: "dial", contact: Some("Mom".into()), confidence: 0.5 };
+        check(heard.clone(), false, r#"{"event": "heard", "intent": "dial", "contact": "Mom", "confidence": 0.5}"#);
+        check(heard, true, r#"{"event": "heard", "intent": "dial", "contact": "Mom", "confidence": 0.5, "text": "call mom"}"#);
+        check(Event::Denied("I do not know Bob".into()), false, r#"{"event": "denied"}"#);
+        check(Event::Denied("I do not know Bob".into()), true, r#"{"event": "denied", "text": "I do not know Bob"}"#);
+    }
+
+    #[test]
+    fn each_event_has_its_word() {
+        check(Event::Wake, false, r#"{"event": "wake"}"#);
+        check(Event::Rejected, false, r#"{"event": "rejected"}"#);
+        check(Event::Dtmf(CallId::In(3), '#'), false, r##"{"event": "dtmf", "id": "in-3", "digit": "#"}"##);
+    }
+
+    #[test]
+    fn without_a_call_everything_is_null() {
+        let report = CallReport { state: CallState::Idle, call: None, peer: None, muted: false };
+        let idle = r#"{"state":"idle","id":null,"direction":null,"peer":null,"since":null,"parties":[],"muted":false}"#;
+        assert_eq!(String::from_utf8(json(&Call::new(&report, UNIX_EPOCH))).unwrap(), idle);
+        assert_eq!(Call::new(&report, UNIX_EPOCH), Call::idle());
+        let dialing = CallReport { state: CallState::Dialing, call: Some(CallId::Out(1)), ..report };
+        let dialing = Call::new(&dialing, UNIX_EPOCH + Duration::from_secs(86_400));
+        assert_eq!((dialing.state, dialing.id.as_deref(), dialing.direction), ("dialing", Some("out-1"), Some("out")));
+        assert!(dialing.since.unwrap().starts_with("1970-01-0"));
+    }
+
+    #[test]
+    fn settings_take_each_change() {
+        let mut now = SettingsNow::default();
+        now.change(SettingReport::Volume(Bus::Ring, 30));
+        now.change(SettingReport::DoNotDisturb(true));
+        let text = r#"{"volume":{"call":0,"ring":30,"announce":0},"muted":false,"do_not_disturb":true}"#;
+        assert_eq!(String::from_utf8(json(&now)).unwrap(), text);
+    }
+
+    #[test]
+    fn unknown_figures_are_left_out_and_impossible_ones_are_null() {
+        let metrics = Metrics { uptime_s: 1, erle_db: Some(f32::NAN), ..Metrics::default() };
+        let text = r#"{"uptime_s":1,"erle_db":null,"xruns":0,"wakes":0,"mqtt_dropped":0}"#;
+        assert_eq!(String::from_utf8(json(&metrics)).unwrap(), text);
     }
 }

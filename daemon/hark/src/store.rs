@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
-use control::action::{Event, Report, SettingReport};
+use control::action::{Event, History, Report, SettingReport};
 use control::input::Bus;
 use control::speaker;
 use tracing::{debug, warn};
@@ -28,6 +28,8 @@ pub struct Remembered {
     pub volumes: [u8; 3],
     /// Do not disturb.
     pub do_not_disturb: bool,
+    /// Whom redial and call back mean.
+    pub history: History,
 }
 
 /// What survives a restart. Its own thread writes: the caller never waits for a disk.
@@ -77,7 +79,8 @@ impl Store {
         let [call, ring, announce] = settings.volumes;
         let volumes = [volume.call.unwrap_or(call), volume.ring.unwrap_or(ring), volume.announce.unwrap_or(announce)];
         let volumes = volumes.map(|percent| percent.min(100));
-        Remembered { volumes, do_not_disturb: self.kept.do_not_disturb.unwrap_or(settings.do_not_disturb) }
+        let do_not_disturb = self.kept.do_not_disturb.unwrap_or(settings.do_not_disturb);
+        Remembered { volumes, do_not_disturb, history: History::from(&self.kept.history) }
     }
 
     /// The calls of late, the last one at the end.
@@ -99,12 +102,13 @@ impl Store {
                 *volume = Some(*percent);
             }
             Report::Setting(SettingReport::DoNotDisturb(on)) => self.kept.do_not_disturb = Some(*on),
+            Report::History(history) => self.kept.history = history.into(),
             Report::Event(Event::Ended { peer, reason, talked, outgoing, .. }) => {
                 self.kept.calls.push_back(LoggedCall {
                     ended: rfc3339(SystemTime::now()),
                     outgoing: *outgoing,
                     peer: Party::from(peer),
-                    reason: crate::mqtt::payload::end_reason(*reason).into(),
+                    reason: reason.key().into(),
                     talked_ms: u64::try_from(talked.as_millis()).unwrap_or(u64::MAX),
                 });
                 while self.kept.calls.len() > MAX_CALLS {
@@ -160,6 +164,10 @@ fn write_when_told(desk: &Desk, path: &PathBuf) {
 
 #[cfg(test)]
 mod tests {
+    use control::action::Peer;
+    use control::call::{CallId, EndReason};
+    use control::dialplan::Uri;
+
     use super::*;
 
     fn settings() -> speaker::Settings {
@@ -185,13 +193,36 @@ mod tests {
     fn at_first_the_settings_count_and_later_what_was_changed() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path());
-        assert_eq!(store.remembered(&settings()), Remembered { volumes: [70, 71, 72], do_not_disturb: false });
+        assert_eq!(
+            store.remembered(&settings()),
+            Remembered { volumes: [70, 71, 72], do_not_disturb: false, history: History::default() }
+        );
         store.keep(&volume(Bus::Call, 10));
         store.keep(&volume(Bus::Announce, 30));
         store.keep(&Report::Setting(SettingReport::DoNotDisturb(true)));
+        let mom = Peer { name: "Mom".into(), address: Uri::parse("sip:mom@192.168.1.5").unwrap(), known: true };
+        let history = History { last_dialled: Some(mom.clone()), ..History::default() };
+        store.keep(&Report::History(history.clone()));
         store.close();
         let store = Store::open(folder.path());
-        assert_eq!(store.remembered(&settings()), Remembered { volumes: [10, 71, 30], do_not_disturb: true });
+        assert_eq!(store.remembered(&settings()), Remembered { volumes: [10, 71, 30], do_not_disturb: true, history });
+    }
+
+    #[test]
+    fn calls_are_logged_and_old_ones_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path());
+        for n in 0..MAX_CALLS as u32 + 5 {
+            let peer = Peer { name: format!("caller {n}"), address: Uri::parse("sip:a@b").unwrap(), known: false };
+            let talked = Duration::from_millis(n.into());
+            let reason = EndReason::TheyHungUp;
+            store.keep(&Report::Event(Event::Ended { call: CallId::In(n), peer, reason, talked, outgoing: false }));
+        }
+        store.close();
+        let store = Store::open(folder.path());
+        assert_eq!(store.calls().count(), MAX_CALLS);
+        let last = store.calls().next_back().unwrap();
+        assert_eq!((last.peer.name.as_str(), last.reason.as_str(), last.talked_ms), ("caller 204", "they_hung_up", 204));
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl Dated {
             Event::Ended { call, peer, reason, talked, outgoing: _ } => {
                 let sip_code = if let EndReason::Failed(code) = reason { Some(*code) } else { None };
                 let talked_ms = u64::try_from(talked.as_millis()).unwrap_or(u64::MAX);
-                Happened::Ended { of: Concerning::new(*call, peer), reason: end_reason(*reason), sip_code, talked_ms }
+                Happened::Ended { of: Concerning::new(*call, peer), reason: reason.key(), sip_code, talked_ms }
             }
             Event::Dtmf(call, digit) => Happened::Dtmf { id: call.to_string(), digit: *digit },
             Event::Denied(text) => Happened::Denied { text: words(text) },
@@ -270,26 +270,6 @@ pub fn state(state: CallState) -> &'static str {
         CallState::Connected => "connected",
         CallState::Held => "held",
         CallState::Ending => "ending",
-    }
-}
-
-/// The word for why a call ended.
-pub fn end_reason(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::WeHungUp => "we_hung_up",
-        EndReason::TheyHungUp => "they_hung_up",
-        EndReason::Cancelled => "cancelled",
-        EndReason::AnsweredElsewhere => "answered_elsewhere",
-        EndReason::Busy => "busy",
-        EndReason::Declined => "declined",
-        EndReason::NoAnswer => "no_answer",
-        EndReason::NotFound => "not_found",
-        EndReason::Unreachable => "unreachable",
-        EndReason::NoCommonMedia => "no_common_media",
-        EndReason::NotAllowed => "not_allowed",
-        EndReason::LineDown => "line_down",
-        EndReason::MediaLost => "media_lost",
-        EndReason::Failed(_) => "failed",
     }
 }
 

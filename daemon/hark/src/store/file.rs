@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use control::action::Peer;
+use control::action::{History, Peer};
+use control::dialplan::Uri;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -24,6 +25,8 @@ pub struct Kept {
     pub volume: Volume,
     /// The same.
     pub do_not_disturb: Option<bool>,
+    /// Whom redial and call back mean.
+    pub history: Whom,
     /// The last one at the end.
     pub calls: VecDeque<LoggedCall>,
 }
@@ -38,6 +41,33 @@ pub struct Volume {
     pub ring: Option<u8>,
     /// Of spoken prompts.
     pub announce: Option<u8>,
+}
+
+/// See [`History`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Whom {
+    last_dialled: Option<Party>,
+    last_missed: Option<Party>,
+    last_caller: Option<Party>,
+}
+
+impl From<&History> for Whom {
+    fn from(history: &History) -> Whom {
+        let party = |peer: &Option<Peer>| peer.as_ref().map(Party::from);
+        Whom {
+            last_dialled: party(&history.last_dialled),
+            last_missed: party(&history.last_missed),
+            last_caller: party(&history.last_caller),
+        }
+    }
+}
+
+impl From<&Whom> for History {
+    fn from(it: &Whom) -> History {
+        let peer = |party: &Option<Party>| party.as_ref().and_then(Party::peer);
+        History { last_dialled: peer(&it.last_dialled), last_missed: peer(&it.last_missed), last_caller: peer(&it.last_caller) }
+    }
 }
 
 /// A call that is over.
@@ -69,6 +99,14 @@ pub struct Party {
 impl From<&Peer> for Party {
     fn from(peer: &Peer) -> Party {
         Party { name: peer.name.clone(), address: peer.address.as_str().to_owned(), known: peer.known }
+    }
+}
+
+impl Party {
+    /// Nobody where somebody has put something into the file that cannot be called.
+    fn peer(&self) -> Option<Peer> {
+        let address = Uri::parse(&self.address).ok()?;
+        Some(Peer { name: self.name.clone(), address, known: self.known })
     }
 }
 
@@ -134,6 +172,7 @@ mod tests {
         let kept = Kept {
             volume: Volume { call: Some(1), ring: None, announce: Some(3) },
             do_not_disturb: Some(true),
+            history: Whom::default(),
             calls: [call].into(),
         };
         for _ in 0..2 {

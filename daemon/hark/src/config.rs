@@ -1,8 +1,24 @@
 //! Settings: read from YAML, checked, and from here on impossible to get wrong.
 
+pub mod contacts;
+pub mod file;
+pub mod layers;
+pub mod load;
+pub mod paths;
+pub mod phrases;
+pub mod problems;
+pub mod reader;
+pub mod secrets;
+pub mod watch;
+pub mod yaml;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use load::{Loaded, Sources, load, load_contacts};
+pub use problems::{Place, Problem, Problems};
+pub use watch::{Reload, Watch};
 
 /// Everything that hark.yaml says, checked and with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]

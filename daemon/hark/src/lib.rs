@@ -1,5 +1,6 @@
 //! The process: everything that touches the world.
 
+pub mod cmd;
 pub mod config;
 pub mod lines;
 pub mod mqtt;

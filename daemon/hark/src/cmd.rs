@@ -1,0 +1,3 @@
+//! The commands of `hark` that do their work themselves, without asking the running speaker.
+
+pub mod check;

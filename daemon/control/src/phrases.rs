@@ -72,6 +72,15 @@ impl Phrases {
         problems
     }
 
+    /// How a label of contacts.yaml is spoken in this language.
+    pub(crate) fn spoken_label(&self, label: &str) -> String {
+        let known = |(spoken, of): &(&String, &String)| of.eq_ignore_ascii_case(label) && !spoken.eq_ignore_ascii_case(label);
+        match self.labels.contains_key(label) {
+            true => label.into(),
+            false => self.labels.iter().find(known).map_or(label, |(spoken, _)| spoken).into(),
+        }
+    }
+
     /// The ways to say an intent, as written.
     pub(crate) fn ways(&self, intent: &str) -> &[String] {
         self.intents.get(intent).map_or(&[], Vec::as_slice)

@@ -3,8 +3,6 @@
 mod calling;
 mod commands;
 mod events;
-#[cfg(test)]
-mod promises;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -107,6 +107,23 @@ impl Grammar {
         }
     }
 
+    /// What a recognizer with a bigram grammar, such as Vosk's, is to be made from so that it can hear all that counts after the wake phrase:
+    /// the sentences, and for each loop as many beginnings as show which word may follow which. What it makes of them `judge` has to see.
+    pub fn phrases_after_wake(&self) -> Vec<String> {
+        let mut phrases = self.after_wake.clone();
+        for (nth, it) in self.loops.iter().enumerate() {
+            phrases.extend(it.words.iter().map(|word| format!("{} {word}", it.prefix)));
+            if nth == 0 {
+                let pairs = it.words.iter().flat_map(|a| it.words.iter().map(move |b| (a, b)));
+                phrases.extend(pairs.map(|(a, b)| format!("{} {a} {b}", it.prefix)));
+            }
+        }
+        phrases.extend(self.at_once.iter().cloned());
+        phrases.sort();
+        phrases.dedup();
+        phrases
+    }
+
     /// Every word in it, for the model to say which it does not know.
     pub fn words(&self) -> BTreeSet<&str> {
         let loops = self.loops.iter().flat_map(|it| it.words.iter().chain([&it.prefix]));
@@ -163,8 +180,14 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -
         }
     }
     let named = people(phrases, &contacts);
-    dial(&mut all.commands, "dial", phrases, &contacts, &named);
-    dial(&mut all.typed, "typed", phrases, &contacts, &named);
+    let labels = labels(phrases, &contacts);
+    let expand = |ways: &str| -> Vec<_> { phrases.ways(ways).iter().flat_map(|it| pattern::expand(it)).collect() };
+    dial(&mut all.commands, &expand("dial"), &labels, &named, &|who, label| with_label(&contacts, who, label));
+    // In writing a label that nobody has gets an answer.
+    dial(&mut all.typed, &expand("typed"), &labels, &named, &|who, label| match with_label(&contacts, who, label) {
+        nobody if nobody.is_empty() => who.to_vec(),
+        who => who,
+    });
     for pieces in phrases.ways("other").iter().flat_map(|it| pattern::expand(it)) {
         if !pieces.contains(&Piece::Slot("contact".into())) {
             all.answers.entry(text(&pieces, "", "")).or_insert_with(|| Intent::Other(vec![]));
@@ -228,46 +251,47 @@ fn people(phrases: &Phrases, contacts: &Contacts) -> BTreeMap<String, Vec<String
     named
 }
 
-/// Adds the sentences with a contact in them. Labels only for those who have an address of that label.
+/// Adds the sentences with a contact in them. `at` tells which of several people can be meant by a label; nobody: there is no such sentence.
 fn dial(
     list: &mut BTreeMap<String, Intent>,
-    ways: &str,
-    phrases: &Phrases,
-    contacts: &Contacts,
+    patterns: &[Vec<Piece>],
+    labels: &BTreeMap<String, String>,
     named: &BTreeMap<String, Vec<String>>,
+    at: &dyn Fn(&[String], &str) -> Vec<String>,
 ) {
-    let patterns: Vec<_> = phrases.ways(ways).iter().flat_map(|it| pattern::expand(it)).collect();
+    let (labelled, plain): (Vec<_>, Vec<_>) = patterns.iter().partition(|it| it.contains(&Piece::Slot("label".into())));
     for (name, who) in named {
-        let has = |label: &str| {
-            let labelled = |it: &&String| {
-                contacts.get(it).is_some_and(|it| it.addresses.iter().any(|it| is_labelled(it.label.as_deref(), label)))
-            };
-            who.iter().filter(labelled).cloned().collect::<Vec<_>>()
-        };
-        for pieces in &patterns {
-            if !pieces.contains(&Piece::Slot("label".into())) {
-                list.entry(text(pieces, name, "")).or_insert_with(|| Intent::Dial { who: who.clone(), label: None });
-                continue;
-            }
-            for (spoken, label) in labels(phrases, contacts) {
-                let who = has(&label);
-                if !who.is_empty() {
-                    list.entry(text(pieces, name, &spoken)).or_insert_with(|| Intent::Dial { who, label: Some(label) });
-                }
+        for pieces in &plain {
+            list.entry(text(pieces, name, "")).or_insert_with(|| Intent::Dial { who: who.clone(), label: None });
+        }
+        for (spoken, label) in labels {
+            let who = at(who, label);
+            for pieces in labelled.iter().filter(|_| !who.is_empty()) {
+                let intent = || Intent::Dial { who: who.clone(), label: Some(label.clone()) };
+                list.entry(text(pieces, name, spoken)).or_insert_with(intent);
             }
         }
     }
+}
+
+/// Those who have an address of that label.
+fn with_label(contacts: &Contacts, who: &[String], label: &str) -> Vec<String> {
+    let has =
+        |it: &&String| contacts.get(it).is_some_and(|it| it.addresses.iter().any(|it| is_labelled(it.label.as_deref(), label)));
+    who.iter().filter(has).cloned().collect()
 }
 
 fn is_labelled(own: Option<&str>, label: &str) -> bool {
     own.is_some_and(|own| own.eq_ignore_ascii_case(label))
 }
 
-/// Spoken label -> label: those of the language, and those of contacts.yaml as they are written there.
+/// Spoken label -> label: those of the language, and those of contacts.yaml that it does not have, as they are written there.
 fn labels(phrases: &Phrases, contacts: &Contacts) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<_, _> = phrases.labels.iter().map(|(spoken, label)| (as_heard(spoken), label.clone())).collect();
     for label in contacts.people.iter().flat_map(|it| &it.addresses).filter_map(|it| it.label.as_ref()) {
-        labels.entry(as_heard(label)).or_insert_with(|| label.clone());
+        if !phrases.labels.values().any(|it| it.eq_ignore_ascii_case(label)) {
+            labels.insert(as_heard(label), label.clone());
+        }
     }
     labels
 }
@@ -299,7 +323,11 @@ impl Sentences {
 
     /// Who is meant by a contact's name as a person types it, perhaps with a label.
     pub fn typed(&self, text: &str) -> Option<Intent> {
-        self.typed.get(&as_heard(text)).cloned()
+        // Languages that are written without spaces are typed so.
+        let together = |text: &str| text.replace(' ', "");
+        let text = as_heard(text);
+        let spaced = || self.typed.iter().find(|(it, _)| together(it) == together(&text)).map(|(_, intent)| intent);
+        self.typed.get(&text).or_else(spaced).cloned()
     }
 
     fn digits_after(&self, prefix: &str, text: &str) -> Option<String> {

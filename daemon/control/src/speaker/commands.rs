@@ -87,7 +87,9 @@ impl Speaker {
     }
 
     fn cancel(&mut self) {
-        match (self.dialogue.is_open(), self.calls.ring_out().map(|it| it.id), self.speaking.is_empty()) {
+        let ringing = self.calls.ringing().filter(|_| self.calls.active().is_none()).map(|it| it.id);
+        let stoppable = self.calls.ring_out().map(|it| it.id).or(ringing);
+        match (self.dialogue.is_open(), stoppable, self.speaking.is_empty()) {
             (true, _, _) => {
                 self.hush();
                 self.dialogue = Dialogue::Asleep;

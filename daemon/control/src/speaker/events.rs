@@ -115,6 +115,11 @@ impl Speaker {
             Intent::DoNotDisturb(on) => Command::DoNotDisturb(on),
             Intent::WhoIsCalling => Command::WhoIsCalling,
             Intent::Repeat => Command::Repeat,
+            // "Hark ... never mind."
+            Intent::Cancel | Intent::No if self.calls.ring_out().is_none() && self.calls.ringing().is_none() => {
+                self.say(&Prompt::Okay);
+                return;
+            }
             Intent::Cancel | Intent::No => Command::Cancel,
             Intent::Emergency => return self.call_emergency(),
             Intent::Other(who) => return self.call_other(&who),
@@ -202,8 +207,10 @@ impl Speaker {
         if !self.calls.incoming(self.now, id, peer.clone(), self.settings.ring_for) {
             return;
         }
-        self.history.last_caller = Some(peer.clone());
-        self.reports.push(Report::History(self.history.clone()));
+        if !is_anonymous(&peer.address) {
+            self.history.last_caller = Some(peer.clone());
+            self.reports.push(Report::History(self.history.clone()));
+        }
         if taken {
             return self.calls.handle(self.now, id, call::Event::Reject(EndReason::Busy), &mut self.lines);
         }
@@ -220,12 +227,11 @@ impl Speaker {
             return Peer { name: contact.name.clone(), address: from, known: true };
         }
         let unknown = || self.phrases.prompts.get("unknown_caller").cloned();
-        let user = from.user().filter(|it| !it.is_empty()).map(String::from);
-        let name = match (display.trim(), user) {
-            ("", Some(user)) if !user.eq_ignore_ascii_case("anonymous") => user,
-            ("", Some(_)) => unknown().unwrap_or_else(|| from.to_string()),
-            ("", None) => from.to_string(),
-            (display, _) => display.to_string(),
+        let name = match (is_anonymous(&from), display.trim(), from.user()) {
+            (true, _, _) => unknown().unwrap_or_else(|| from.to_string()),
+            (false, "", Some(user)) => user.to_string(),
+            (false, "", None) => from.to_string(),
+            (false, display, _) => display.to_string(),
         };
         Peer { name, address: from, known: false }
     }
@@ -249,8 +255,10 @@ impl Speaker {
     fn not_reached(&mut self, mut call: Call, reason: EndReason) {
         let next = call.rest.pop_front().filter(|_| reason.leaves_hope());
         if let Some(rung) = next {
-            let prompt = rung.label.clone().map_or(Prompt::TryingNext, Prompt::Trying);
-            self.say(&prompt);
+            self.say(&match &rung.label {
+                Some(label) => Prompt::Trying(self.phrases.spoken_label(label)),
+                None => Prompt::TryingNext,
+            });
             let peer = Peer { address: rung.to.clone(), ..call.peer };
             self.calls.dial(self.now, peer, rung, call.rest, call.others, &mut self.lines);
             return;
@@ -270,11 +278,20 @@ impl Speaker {
     }
 
     fn not_answered(&mut self, call: Call, reason: EndReason) {
+        // Nobody calls any more, so nobody need be announced.
+        if self.calls.ringing().is_none() && self.dialogue.question().is_none() {
+            self.hush();
+        }
         if matches!(reason, EndReason::Declined | EndReason::AnsweredElsewhere | EndReason::WeHungUp) {
             return;
         }
-        self.history.last_missed = Some(call.peer.clone());
-        self.reports.push(Report::History(self.history.clone()));
+        if reason == EndReason::MediaLost {
+            self.say(&Prompt::Ended(reason, call.peer.name.clone()));
+        }
+        if !is_anonymous(&call.peer.address) {
+            self.history.last_missed = Some(call.peer.clone());
+            self.reports.push(Report::History(self.history.clone()));
+        }
         self.report(Event::Missed(call.id, call.peer));
     }
 
@@ -306,4 +323,9 @@ impl Speaker {
             SoundNotice::CardLost | SoundNotice::CardBack => (),
         }
     }
+}
+
+/// Whether the caller hides (RFC 3323, section 4.1.1.3): there is nobody to call back.
+fn is_anonymous(from: &Uri) -> bool {
+    from.user().is_some_and(|it| it.eq_ignore_ascii_case("anonymous")) || from.host().is_some_and(|it| it.ends_with(".invalid"))
 }

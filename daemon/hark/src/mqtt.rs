@@ -219,7 +219,7 @@ impl Mqtt {
 
     fn subscribe(&self, client: &AsyncClient) {
         let birth = self.settings.discovery_prefix.as_deref().map(discovery::birth_topic);
-        for topic in [self.topics.all_verbs()].into_iter().chain(birth) {
+        for topic in [self.topics.all_verbs(), self.topics.status()].into_iter().chain(birth) {
             if let Err(error) = client.try_subscribe(topic, QoS::AtLeastOnce) {
                 debug!(%error, "subscribing; the connection is gone again");
             }
@@ -252,6 +252,11 @@ impl Mqtt {
         if self.settings.discovery_prefix.as_deref().map(discovery::birth_topic).as_deref() == Some(&message.topic) {
             if message.payload.as_ref() == b"online" {
                 self.outbox.repeat();
+            }
+        } else if message.topic == self.topics.status() {
+            // The last will of a connection that died unnoticed comes late, when we are long back.
+            if !message.retain && message.payload.as_ref() != b"online" && self.leave_at.is_none() {
+                self.outbox.again(&message.topic);
             }
         } else if let Some(verb) = self.topics.verb_of(&message.topic) {
             if message.retain {

@@ -103,10 +103,11 @@ async fn the_house_commands_us(broker: Broker) {
         }
     }
     house.say_bytes("hark/kitchen/do/hangup", b"{}", true);
+    assert_eq!(speaker.asked(Ok(())).await, Command::HangUp, "as it is said, it counts, and nothing before it");
     let mut speaker = speaker.restart().await;
     house.forget();
     house.say("hark/kitchen/do/hold", r#"{"id": "z"}"#);
-    assert_eq!(speaker.asked(Ok(())).await, Command::Hold, "and nothing before it");
+    assert_eq!(speaker.asked(Ok(())).await, Command::Hold, "what is retained does not");
     house.wait_json("hark/kitchen/done/z", |done| done["ok"] == true).await;
 }
 
@@ -157,6 +158,21 @@ async fn a_broker_that_comes_later_is_found() {
     mosquitto.start_again();
     let mut house = House::watch(speaker.port);
     house.wait_json("hark/kitchen/call", |call| call["state"] == "dialing").await;
+}
+
+#[tokio::test]
+async fn a_last_will_that_comes_late_does_not_hide_us() {
+    let mosquitto = Mosquitto::start();
+    for broker in [mosquitto.broker(), embedded()] {
+        let speaker = Speaker::start(settings(broker));
+        let mut house = House::watch(speaker.port);
+        house.wait("hark/kitchen/status", "online").await;
+        house.forget();
+        house.say_bytes("hark/kitchen/status", b"offline", true);
+        house.wait("hark/kitchen/status", "online").await;
+        let mut late = House::watch(speaker.port);
+        late.wait("hark/kitchen/status", "online").await;
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,11 @@ impl Outbox {
         self.kept.iter_mut().for_each(|kept| kept.due = true);
     }
 
+    /// Somebody overwrote our state there: it is due again.
+    pub fn again(&mut self, topic: &str) {
+        self.kept.iter_mut().filter(|kept| kept.message.topic == topic).for_each(|kept| kept.due = true);
+    }
+
     /// What is in flight was not taken: it goes out again.
     pub fn lost(&mut self) {
         let Some(message) = self.in_flight.take() else { return };

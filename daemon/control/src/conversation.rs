@@ -181,11 +181,7 @@ impl Dialogue {
 
     /// What a sentence leads to, given what counts at once in the scope.
     pub fn decide(&self, said: &Said, scope: Scope, contacts: &Contacts, phrases: &Phrases, settings: &Settings) -> Step {
-        let at_once = match (&said.intent, scope) {
-            (Some(Intent::Answer | Intent::Decline), Scope::Ringing) => true,
-            (Some(Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_)), Scope::RingOut) => true,
-            _ => false,
-        };
+        let at_once = said.intent.as_ref().is_some_and(|it| it.counts_at_once(scope));
         let for_us = said.woken || self.is_open();
         if !for_us && !at_once {
             return Step::Ignore;

@@ -6,6 +6,7 @@ pub mod pattern;
 
 pub use grammar::{Grammar, Judgement, Loop, Sentences};
 
+use crate::action::Scope;
 use crate::contacts::as_heard;
 use crate::input::VolumeTo;
 
@@ -94,6 +95,15 @@ impl Intent {
             Intent::Choose(0) => "first",
             Intent::Choose(1) => "second",
             Intent::Choose(_) => "third",
+        }
+    }
+
+    /// Whether it counts without the wake phrase while no question is open.
+    pub fn counts_at_once(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Asleep | Scope::Command | Scope::InCall | Scope::Confirming => false,
+            Scope::Ringing => matches!(self, Intent::Answer | Intent::Decline),
+            Scope::RingOut => matches!(self, Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_)),
         }
     }
 

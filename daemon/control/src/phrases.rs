@@ -57,9 +57,8 @@ impl Phrases {
         problems
             .extend(self.prompts.keys().filter(|it| !known.contains(it.as_str())).map(|it| format!("there is no prompt `{it}`")));
         for (word, digit) in &self.digits {
-            if !matches!(digit.as_str(), "x2" | "x3")
-                && !(digit.len() == 1 && digit.contains(|c: char| "0123456789*#+".contains(c)))
-            {
+            let is_key = digit.len() == 1 && digit.contains(|c: char| "0123456789*#+".contains(c));
+            if !is_key && !matches!(digit.as_str(), "x2" | "x3") {
                 problems.push(format!("digit \"{word}\": `{digit}` is none of 0 to 9, *, #, +, x2, x3"));
             }
         }

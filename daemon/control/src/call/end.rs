@@ -79,7 +79,7 @@ impl EndReason {
             403 | 603 | 607 => Declined,
             408 | 480 | 487 => NoAnswer,
             404 | 410 | 484 | 604 => NotFound,
-            502 | 503 | 504 => Unreachable,
+            502..=504 => Unreachable,
             415 | 488 | 606 => NoCommonMedia,
             401 | 407 => NotAllowed,
             _ => Failed(code),

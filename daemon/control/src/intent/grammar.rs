@@ -141,13 +141,16 @@ impl Grammar {
     }
 }
 
+/// What digits mean after some prefix.
+type OfDigits = fn(String) -> Intent;
+
 /// All sentences and what they mean.
 #[derive(Clone, Debug, Default)]
 pub struct Sentences {
     commands: BTreeMap<String, Intent>,
     answers: BTreeMap<String, Intent>,
     typed: BTreeMap<String, Intent>,
-    loops: Vec<(String, fn(String) -> Intent)>,
+    loops: Vec<(String, OfDigits)>,
     phrases: Phrases,
 }
 
@@ -167,7 +170,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -
             all.commands.entry(text(&pieces, word, "")).or_insert(Intent::Volume(to));
         }
     }
-    let loops: [(&str, fn(String) -> Intent); 2] = [("dial_number", Intent::DialNumber), ("dtmf", Intent::Dtmf)];
+    let loops: [(&str, OfDigits); 2] = [("dial_number", Intent::DialNumber), ("dtmf", Intent::Dtmf)];
     for (name, intent) in loops {
         for pieces in phrases.ways(name).iter().flat_map(|it| pattern::expand(it)) {
             all.loops.push((text(&pieces, "", ""), intent));
@@ -336,16 +339,12 @@ impl Sentences {
 
     /// What is listened for in a scope. `offered`: the contacts that a question names.
     pub fn grammar(&self, scope: Scope, contacts: &Contacts, offered: &[String]) -> Grammar {
-        let at_once: &dyn Fn(&Intent) -> bool = match scope {
-            Scope::Asleep | Scope::Command | Scope::InCall => &|_| false,
-            Scope::Ringing => &|it| matches!(it, Intent::Answer | Intent::Decline),
-            Scope::RingOut => &|it| matches!(it, Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_)),
-            Scope::Confirming => &|it| match it {
-                Intent::Yes | Intent::No | Intent::Cancel | Intent::Other(_) => true,
-                Intent::Choose(nth) => *nth < offered.len() && offered.len() > 1,
-                _ => false,
-            },
+        let answers = |it: &Intent| match it {
+            Intent::Yes | Intent::No | Intent::Cancel | Intent::Other(_) => true,
+            Intent::Choose(nth) => *nth < offered.len() && offered.len() > 1,
+            _ => false,
         };
+        let at_once = |it: &Intent| if scope == Scope::Confirming { answers(it) } else { it.counts_at_once(scope) };
         let all = self.commands.iter().chain(&self.answers);
         let mut now: BTreeSet<String> = all.filter(|(_, intent)| at_once(intent)).map(|(text, _)| text.clone()).collect();
         if scope == Scope::Confirming {

@@ -11,6 +11,9 @@ use crate::dialplan::{self, LineName, NoWay, Rung, Uri};
 use crate::intent::Intent;
 use crate::prompts::Prompt;
 
+/// What somebody has typed is spoken up to here.
+const LONGEST_NAME: usize = 60;
+
 impl Speaker {
     /// Calls whom the dialogue has made out.
     pub(super) fn call(&mut self, target: Target) {
@@ -37,7 +40,7 @@ impl Speaker {
                 _ => self.deny(&Prompt::DidYouMean(who)),
             },
             (_, Ok(to)) => self.call_address(&to, None),
-            (_, Err(_)) => self.deny(&Prompt::NoContact(text.trim().into())),
+            (_, Err(_)) => self.deny(&Prompt::NoContact(text.trim().chars().take(LONGEST_NAME).collect())),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{BUSY_FOR, Speaker};
 use crate::action::{Earcon, Event, Peer, Report, SoundAction};
 use crate::call::{self, Call, CallId, EndReason, State};
 use crate::conversation::{self, Dialogue, Said, Step, Target};
-use crate::dialplan::Uri;
+use crate::dialplan::{self, Uri};
 use crate::input::{Command, Heard, LineEvent, SoundNotice, VolumeChange};
 use crate::intent::Intent;
 use crate::prompts::Prompt;
@@ -253,7 +253,10 @@ impl Speaker {
     }
 
     fn not_reached(&mut self, mut call: Call, reason: EndReason) {
-        let next = call.rest.pop_front().filter(|_| reason.leaves_hope());
+        // A line that refuses an emergency call is no answer.
+        let emergency = call.peer.address.user().is_some_and(|it| dialplan::is_emergency(it, &self.settings.lines));
+        let hope = reason.leaves_hope() || (emergency && reason != EndReason::WeHungUp);
+        let next = call.rest.pop_front().filter(|_| hope);
         if let Some(rung) = next {
             self.say(&match &rung.label {
                 Some(label) => Prompt::Trying(self.phrases.spoken_label(label)),

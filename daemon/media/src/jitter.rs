@@ -128,8 +128,9 @@ impl Jitter {
     /// What happened so far.
     pub fn stats(&self) -> JitterStats {
         let ms = |samples: i64| samples as f32 / 48.0;
-        let delay_ms = self.offset().map_or(0.0, |it| ms(it - self.latest_arrival));
-        JitterStats { delay_ms, target_ms: ms(self.wanted - self.latest_arrival), ..self.stats }
+        // In a pause nothing waits.
+        let delay = self.offset().filter(|_| self.invented == 0).map_or(0, |it| it - self.latest_arrival);
+        JitterStats { delay_ms: ms(delay), target_ms: ms(self.wanted - self.latest_arrival), ..self.stats }
     }
 
     /// Takes a packet in.

@@ -1,5 +1,6 @@
-//! The commands of `hark` that do their work themselves, without asking the running speaker.
+//! What the verbs of the command line do.
 
 pub mod check;
 pub mod devices;
 pub mod echo;
+pub mod status;

@@ -1,2 +1,10 @@
-//! The process.
-fn main() {}
+//! The process: arguments, logging, exit codes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hark::cli::Arguments;
+
+fn main() -> ExitCode {
+    hark::cli::run(Arguments::parse())
+}

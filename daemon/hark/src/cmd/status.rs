@@ -1,0 +1,63 @@
+//! `hark status`: the state of the running speaker, for people.
+
+use crate::status::Status;
+
+/// Prints it.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn print(status: &Status, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(status)?);
+        return Ok(());
+    }
+    let row = |name: &str, value: String| println!("{name:<12}{value}");
+    row("room", format!("{} (hark {}, up {})", status.room, status.version, duration(status.uptime_s)));
+    row("call", call(status));
+    for (name, line) in &status.lines {
+        row(
+            "line",
+            if line.up {
+                format!("{name}: up")
+            } else {
+                format!("{name}: down, {}", line.why.as_deref().unwrap_or("not yet up"))
+            },
+        );
+    }
+    let audio = &status.audio;
+    row("sound", format!("card {}, {} xruns, microphone {:.0} dBFS", audio.card, audio.xruns, audio.microphone_dbfs));
+    if audio.erle_db > 0.0 {
+        row("echo", format!("{:.0} dB taken away", audio.erle_db));
+    }
+    row("listens for", status.ears.wake_phrases.join(", "));
+    row("contacts", status.contacts.to_string());
+    row("mqtt", format!("{}{}", status.mqtt.broker, if status.mqtt.connected { ", connected" } else { "" }));
+    let volume = status.volume;
+    row("volume", format!("call {}, ring {}, announce {}", volume.call, volume.ring, volume.announce));
+    if status.muted {
+        row("microphone", "muted".into());
+    }
+    if status.do_not_disturb {
+        row("calls", "turned away: do not disturb".into());
+    }
+    row("cost", format!("{:.0} MB, {:.1} % of a core", status.memory_mb, status.cpu_percent));
+    for problem in &status.problems {
+        row("problem", problem.clone());
+    }
+    Ok(())
+}
+
+fn call(status: &Status) -> String {
+    let call = &status.call;
+    let with = call.peer.as_ref().map(|peer| format!(" with {peer}")).unwrap_or_default();
+    let since = call.connected_s.map(|s| format!(" for {}", duration(s))).unwrap_or_default();
+    format!("{}{with}{since}", call.state)
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}

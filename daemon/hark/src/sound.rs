@@ -1,0 +1,228 @@
+//! Hands the sound actions to the engine and brings its notices back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use control::action::{Earcon, SoundAction, Tone};
+use control::call::CallId;
+use control::input::{Bus, PromptId, SoundNotice};
+use media::clip::{Clip, Sound as Source};
+use media::engine::Engine;
+use media::order::{self, Command, Notice, SoundId};
+use media::party::{Party, PartyId};
+use media::stats::Stats;
+use media::tone::{self, Region};
+use tracing::warn;
+
+use crate::status;
+use crate::voice::Speech;
+
+/// How much softer a ducked bus is: -14 dB, speech stays intelligible over it.
+const DUCKED: f32 = 0.2;
+
+/// The engine as the app sees it.
+pub struct Sound {
+    engine: Engine,
+    voice: Speech<PromptId>,
+    next: u32,
+    tone: Option<SoundId>,
+    parties: BTreeMap<CallId, PartyId>,
+    /// Sentences that wait for their turn, with their samples once these are there.
+    queue: VecDeque<(PromptId, Option<Clip>)>,
+    speaking: Option<(PromptId, SoundId)>,
+    notices: VecDeque<SoundNotice>,
+}
+
+impl Sound {
+    /// Takes the engine; sentences are asked from `voice` and come back through [`Sound::spoken`].
+    pub fn new(engine: Engine, voice: Speech<PromptId>) -> Sound {
+        Sound {
+            engine,
+            voice,
+            next: 0,
+            tone: None,
+            parties: BTreeMap::new(),
+            queue: VecDeque::new(),
+            speaking: None,
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// The engine's figures.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.engine.stats()
+    }
+
+    /// Frames of sound so far; stand still when the engine hangs.
+    pub fn frames(&self) -> u64 {
+        self.engine.stats().frames.load(Relaxed)
+    }
+
+    /// The part of the status that the engine knows.
+    pub fn audio(&self, card: String) -> status::Audio {
+        let stats = self.engine.stats();
+        status::Audio {
+            card,
+            xruns: stats.xruns.load(Relaxed).into(),
+            microphone_dbfs: stats.capture_level.get(),
+            loudspeaker_dbfs: stats.render_level.get(),
+            erle_db: stats.erle_db.get(),
+            capture_to_packet_ms: stats.uplink_delay_mean_ms.get(),
+            packet_to_render_ms: stats.downlink_delay_mean_ms.get(),
+        }
+    }
+
+    /// Whether something is under way of which the end must be noticed.
+    pub fn is_busy(&self) -> bool {
+        self.speaking.is_some() || !self.notices.is_empty()
+    }
+
+    /// Does it.
+    pub fn act(&mut self, action: SoundAction) {
+        match action {
+            SoundAction::Tone(tone) => {
+                self.stop_tone();
+                self.tone = Some(self.play(order::Bus::Ring, endless(tone)));
+            }
+            SoundAction::StopTone => self.stop_tone(),
+            SoundAction::Earcon(sign) => {
+                self.play(order::Bus::Announce, short(sign));
+            }
+            SoundAction::Say { prompt, text, language } => {
+                self.queue.push_back((prompt, None));
+                if let Err(prompt) = self.voice.ask(prompt, text, language) {
+                    self.drop_prompt(prompt);
+                }
+            }
+            SoundAction::StopSaying => {
+                if let Some((prompt, sound)) = self.speaking.take() {
+                    self.send(Command::Stop(sound));
+                    self.notices.push_back(SoundNotice::Said(prompt));
+                }
+                let forgotten = std::mem::take(&mut self.queue);
+                self.notices.extend(forgotten.into_iter().map(|(prompt, _)| SoundNotice::Said(prompt)));
+            }
+            SoundAction::OpenMic(call) => self.of_party(call, Command::OpenMic),
+            SoundAction::CloseMic(call) => self.of_party(call, Command::CloseMic),
+            SoundAction::Unsilence(call) => self.of_party(call, Command::Unsilence),
+            SoundAction::Silence(call) => self.of_party(call, Command::Silence),
+            SoundAction::Duck(bus) => self.send(Command::Duck(engine_bus(bus), DUCKED)),
+            SoundAction::Unduck(bus) => self.send(Command::Unduck(engine_bus(bus))),
+            SoundAction::Volume(bus, percent) => self.send(Command::Gain(engine_bus(bus), gain(percent))),
+        }
+    }
+
+    /// A call's media is agreed, or agreed anew. Returns the party's name in the engine.
+    pub fn join(&mut self, call: CallId, party: Party) -> PartyId {
+        let id = party.id;
+        if let Some(before) = self.parties.insert(call, id) {
+            self.send(Command::Leave(before));
+        }
+        self.send(Command::Join(party));
+        id
+    }
+
+    /// A call is over.
+    pub fn leave(&mut self, call: CallId) {
+        if let Some(party) = self.parties.remove(&call) {
+            self.send(Command::Leave(party));
+        }
+    }
+
+    /// The samples of a sentence are there, or cannot be had.
+    pub fn spoken(&mut self, prompt: PromptId, clip: Option<Clip>) {
+        let Some(waiting) = self.queue.iter_mut().find(|(id, _)| *id == prompt) else { return };
+        match clip {
+            Some(clip) => waiting.1 = Some(clip),
+            None => self.drop_prompt(prompt),
+        }
+        self.speak_next();
+    }
+
+    /// What the engine has to tell, if anything.
+    pub fn poll(&mut self) -> Option<SoundNotice> {
+        while let Some(notice) = self.engine.poll() {
+            let (Notice::Finished(sound) | Notice::Refused(sound)) = notice else { continue };
+            if let Some((prompt, _)) = self.speaking.take_if(|(_, speaking)| *speaking == sound) {
+                self.notices.push_back(SoundNotice::Said(prompt));
+                self.speak_next();
+            }
+        }
+        self.notices.pop_front()
+    }
+
+    /// Asks the engine itself for something.
+    pub fn send(&mut self, command: Command) {
+        if self.engine.send(command).is_err() {
+            warn!("the sound engine takes no commands: it stalls");
+        }
+    }
+
+    fn speak_next(&mut self) {
+        if self.speaking.is_some() || !matches!(self.queue.front(), Some((_, Some(_)))) {
+            return;
+        }
+        let Some((prompt, Some(clip))) = self.queue.pop_front() else { return };
+        let sound = self.play(order::Bus::Announce, clip.sound());
+        self.speaking = Some((prompt, sound));
+    }
+
+    fn drop_prompt(&mut self, prompt: PromptId) {
+        self.queue.retain(|(id, _)| *id != prompt);
+        self.notices.push_back(SoundNotice::Said(prompt));
+    }
+
+    fn stop_tone(&mut self) {
+        if let Some(tone) = self.tone.take() {
+            self.send(Command::Stop(tone));
+        }
+    }
+
+    fn play(&mut self, bus: order::Bus, source: Source) -> SoundId {
+        let id = SoundId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.send(Command::Play { id, bus, source });
+        id
+    }
+
+    fn of_party(&mut self, call: CallId, command: fn(PartyId) -> Command) {
+        if let Some(party) = self.parties.get(&call) {
+            let party = *party;
+            self.send(command(party));
+        }
+    }
+}
+
+fn engine_bus(bus: Bus) -> order::Bus {
+    match bus {
+        Bus::Call => order::Bus::Call,
+        Bus::Ring => order::Bus::Ring,
+        Bus::Announce => order::Bus::Announce,
+    }
+}
+
+/// Loudness follows the square of the knob: 50 is about half as loud as 100, 0 is silent.
+fn gain(percent: u8) -> f32 {
+    let knob = f32::from(percent.min(100)) / 100.0;
+    knob * knob
+}
+
+fn endless(tone: Tone) -> Source {
+    match tone {
+        Tone::Ring => tone::ring(),
+        Tone::Ringback => tone::ringback(Region::default()),
+        Tone::Busy => tone::busy(Region::default()),
+        Tone::CallWaiting => tone::call_waiting(Region::default()),
+    }
+}
+
+fn short(sign: Earcon) -> Source {
+    match sign {
+        Earcon::Awake => tone::earcon_wake(),
+        Earcon::Understood => tone::earcon_done(),
+        Earcon::Rejected => tone::earcon_sorry(),
+        Earcon::Connected => tone::earcon_connected(),
+        Earcon::Ended => tone::earcon_ended(),
+    }
+}

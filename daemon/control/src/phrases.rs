@@ -1,4 +1,4 @@
-//! All that is said and heard in one language, as data: read from configs/phrases/<language>.yaml by `hark`.
+//! All that is said and heard in one language, as data: read from `configs/phrases/<language>.yaml` by `hark`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use control::Speaker;
-use control::action::{Action, CallState, Event, LineAction, Report, Scope, SoundAction, Tone};
+use control::action::{Action, CallState, Event, LineAction, Report, Scope, SettingReport, SoundAction, Tone};
 use control::call::{CallId, EndReason};
 use control::input::{Bus, Command, Heard, Input, LineEvent, PromptId, SoundNotice, VolumeChange, VolumeTo};
 use control::time::Time;
@@ -18,6 +18,10 @@ enum Step {
     Input(Input),
     /// A new call comes in, from one of our contacts or a stranger.
     Incoming(usize),
+    /// A line tells something of one of the calls that are live.
+    Tell(usize, fn(CallId) -> LineEvent),
+    /// A line tells that one of them is over.
+    End(usize, EndReason),
     Wait(Duration),
 }
 
@@ -42,8 +46,8 @@ const SENTENCES: [&str; 30] = [
     "hold",
     "resume",
     "press five",
-    "do not disturb",
     "do not disturb off",
+    "call rob",
     "who is calling",
     "repeat",
     "cancel",
@@ -57,7 +61,8 @@ const SENTENCES: [&str; 30] = [
 const CALLERS: [&str; 4] =
     ["sip:mom@home.example", "sip:dad@example.org", "sip:0301234567@fritz.box", "sip:anonymous@anonymous.invalid"];
 
-const REASONS: [EndReason; 8] = [
+const REASONS: [EndReason; 9] = [
+    EndReason::Busy,
     EndReason::Busy,
     EndReason::Declined,
     EndReason::NoAnswer,
@@ -92,26 +97,39 @@ fn command() -> impl Strategy<Value = Command> {
         VolumeChange { bus, to: [VolumeTo::Up, VolumeTo::Down, VolumeTo::Percent(n)][usize::from(n % 3)] }
     });
     prop_oneof![
-        prop_oneof![Just("mom"), Just("dad"), Just("anna"), Just("nobody"), Just("112"), Just("sip:x@y.example"), Just("")]
+        5 => prop_oneof![Just("mom"), Just("dad"), Just("anna"), Just("nobody"), Just("112"), Just("sip:x@y.example"), Just("")]
             .prop_map(|it| Command::Dial(it.to_string())),
-        Just(Command::Answer),
-        Just(Command::Decline),
-        Just(Command::HangUp),
-        Just(Command::Redial),
-        Just(Command::CallBack),
-        Just(Command::Hold),
-        Just(Command::Resume),
-        Just(Command::Mute),
-        Just(Command::Unmute),
-        volume.prop_map(Command::Volume),
-        any::<bool>().prop_map(Command::DoNotDisturb),
-        "[0-9*#x]{0,3}".prop_map(Command::Dtmf),
-        Just(Command::WhoIsCalling),
-        Just(Command::Repeat),
-        Just(Command::Cancel),
-        ".{0,8}".prop_map(Command::Say),
+        3 => Just(Command::Answer),
+        1 => Just(Command::Decline),
+        1 => Just(Command::HangUp),
+        1 => Just(Command::Redial),
+        1 => Just(Command::CallBack),
+        5 => Just(Command::Hold),
+        6 => Just(Command::Resume),
+        2 => Just(Command::Mute),
+        1 => Just(Command::Unmute),
+        1 => volume.prop_map(Command::Volume),
+        1 => prop::bool::weighted(0.2).prop_map(Command::DoNotDisturb),
+        1 => "[0-9*#x]{0,3}".prop_map(Command::Dtmf),
+        1 => Just(Command::WhoIsCalling),
+        1 => Just(Command::Repeat),
+        1 => Just(Command::Cancel),
+        1 => ".{0,8}".prop_map(Command::Say),
     ]
 }
+
+/// What lines tell in the course of a call; the likely more often.
+const TOLD: [fn(CallId) -> LineEvent; 9] = [
+    LineEvent::Answered,
+    LineEvent::Answered,
+    LineEvent::Answered,
+    LineEvent::Answered,
+    LineEvent::Alerting,
+    LineEvent::EarlyMedia,
+    LineEvent::HeldByThem,
+    LineEvent::ResumedByThem,
+    |call| LineEvent::Dtmf(call, '5'),
+];
 
 fn step() -> impl Strategy<Value = Step> {
     let heard = (0..SENTENCES.len(), 0.3f32..1.0, any::<bool>()).prop_map(|(n, confidence, woken)| Heard::Sentence {
@@ -120,9 +138,11 @@ fn step() -> impl Strategy<Value = Step> {
         woken,
     });
     prop_oneof![
-        6 => line_event().prop_map(|it| Step::Input(Input::Line(it))),
-        4 => command().prop_map(|it| Step::Input(Input::Command(it))),
-        4 => heard.prop_map(|it| Step::Input(Input::Heard(it))),
+        1 => line_event().prop_map(|it| Step::Input(Input::Line(it))),
+        9 => (0..4usize, 0..TOLD.len()).prop_map(|(nth, n)| Step::Tell(nth, TOLD[n])),
+        3 => (0..4usize, 0..REASONS.len()).prop_map(|(nth, n)| Step::End(nth, REASONS[n])),
+        6 => command().prop_map(|it| Step::Input(Input::Command(it))),
+        6 => heard.prop_map(|it| Step::Input(Input::Heard(it))),
         1 => Just(Step::Input(Input::Heard(Heard::Wake))),
         1 => Just(Step::Input(Input::Heard(Heard::Rejected))),
         1 => Just(Step::Input(Input::Heard(Heard::Nothing))),
@@ -135,13 +155,23 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A call as its line knows it, from what it has told and what was asked of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct OnTheLine {
+    accepted: bool,
+    connected: bool,
+    held_by_us: bool,
+    held_by_them: bool,
+    ending: bool,
+}
+
 /// The world as the actions have made it, and whether they kept the promises.
 struct World {
     speaker: Speaker,
     now: Time,
     callers: u32,
-    /// Calls that are not over, and whether the line may still tell of them.
-    live: BTreeSet<CallId>,
+    /// Calls that are not over, as the lines see them.
+    live: BTreeMap<CallId, OnTheLine>,
     ended: BTreeMap<CallId, u32>,
     microphone: Option<CallId>,
     heard: Option<CallId>,
@@ -151,6 +181,8 @@ struct World {
     foremost: Option<CallId>,
     muted: bool,
     scope: Option<Scope>,
+    /// How often what was done, by its first words.
+    seen: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -159,7 +191,7 @@ impl World {
             speaker: house::speaker("en"),
             now: Time::ZERO,
             callers: 0,
-            live: BTreeSet::new(),
+            live: BTreeMap::new(),
             ended: BTreeMap::new(),
             microphone: None,
             heard: None,
@@ -169,6 +201,7 @@ impl World {
             foremost: None,
             muted: false,
             scope: None,
+            seen: BTreeMap::new(),
         };
         world.act();
         world
@@ -180,17 +213,47 @@ impl World {
             Step::Incoming(caller) => {
                 self.callers += 1;
                 let call = CallId::In(self.callers);
-                self.live.insert(call);
+                self.live.insert(call, OnTheLine::default());
                 let from = CALLERS[caller].parse().unwrap();
                 self.input(Input::Line(LineEvent::Incoming { call, line: "direct".into(), from, display: String::new() }));
+            }
+            Step::Tell(nth, event) => {
+                let call = self.nth(nth);
+                call.into_iter().for_each(|it| self.input(Input::Line(event(it))));
+            }
+            Step::End(nth, reason) => {
+                let call = self.nth(nth);
+                call.into_iter().for_each(|it| self.input(Input::Line(LineEvent::Ended(it, reason))));
             }
             Step::Input(input) => self.input(input),
         }
     }
 
+    fn nth(&self, nth: usize) -> Option<CallId> {
+        self.live.keys().copied().nth(nth % self.live.len().max(1))
+    }
+
     fn input(&mut self, input: Input) {
+        if let Input::Line(event) = &input {
+            self.told(event);
+        }
         self.speaker.handle(self.now, input);
         self.act();
+    }
+
+    fn told(&mut self, event: &LineEvent) {
+        let mut on = |id: &CallId, tell: fn(&mut OnTheLine)| {
+            let is_ours = matches!(id, CallId::Out(_));
+            let live = self.live.get_mut(id).filter(|it| !it.ending && (is_ours || it.accepted));
+            live.into_iter().for_each(tell);
+        };
+        match event {
+            LineEvent::Answered(id) => on(id, |it| it.connected = true),
+            LineEvent::HeldByThem(id) => on(id, |it| it.held_by_them = it.connected),
+            LineEvent::ResumedByThem(id) => on(id, |it| it.held_by_them = false),
+            LineEvent::Ended(id, _) => on(id, |it| it.ending = true),
+            _ => (),
+        }
     }
 
     fn pass_time(&mut self, until: Time) {
@@ -205,15 +268,19 @@ impl World {
 
     fn act(&mut self) {
         while let Some(action) = self.speaker.poll_action() {
+            let line = action.to_string();
+            let what = line.split(' ').take(1 + usize::from(line.starts_with("tone ") || line.starts_with("duck ")));
+            *self.seen.entry(what.collect::<Vec<_>>().join(" ")).or_default() += 1;
             match action {
                 Action::Line(action) => self.line(action),
                 Action::Sound(action) => self.sound(action),
                 Action::Listen(scope) => self.scope = Some(scope),
                 Action::Report(Report::Call(report)) => {
-                    (self.state, self.foremost, self.muted) = (report.state, report.call, report.muted);
+                    (self.state, self.foremost) = (report.state, report.call);
                 }
+                Action::Report(Report::Setting(SettingReport::Muted(on))) => self.muted = on,
                 Action::Report(Report::Event(Event::Ended { call, .. })) => {
-                    assert!(self.live.remove(&call), "{call} ended and was not live");
+                    assert!(self.live.remove(&call).is_some(), "{call} ended and was not live");
                     *self.ended.entry(call).or_default() += 1;
                 }
                 Action::Report(_) => (),
@@ -223,16 +290,28 @@ impl World {
     }
 
     fn line(&mut self, action: LineAction) {
-        let call = match action {
-            LineAction::Dial { call, .. } => {
-                assert!(self.live.insert(call), "{call} is dialled twice");
-                call
+        if let LineAction::Dial { call, .. } = action {
+            assert!(self.live.insert(call, OnTheLine::default()).is_none(), "{call} is dialled twice");
+            return;
+        }
+        let on = |id: CallId, ask: fn(&mut OnTheLine), live: &mut BTreeMap<CallId, OnTheLine>| match live.get_mut(&id) {
+            Some(call) => {
+                assert!(!call.ending, "{id} is over or being ended, and more is asked of its line");
+                ask(call);
             }
-            LineAction::Alert(call) | LineAction::Accept(call) | LineAction::HangUp(call) => call,
-            LineAction::Reject(call, _) | LineAction::Dtmf(call, _) => call,
-            LineAction::Hold(call) | LineAction::Resume(call) => call,
+            None => panic!("{id} is over and something is asked of its line"),
         };
-        assert!(self.live.contains(&call), "{call} is over and something is asked of its line");
+        let live = &mut self.live;
+        match action {
+            LineAction::Dial { .. } => (),
+            LineAction::Alert(id) => on(id, |it| assert!(!it.accepted), live),
+            LineAction::Accept(id) => on(id, |it| it.accepted = true, live),
+            LineAction::HangUp(id) => on(id, |it| it.ending = true, live),
+            LineAction::Reject(id, _) => on(id, |it| (assert!(!it.accepted), it.ending = true).1, live),
+            LineAction::Hold(id) => on(id, |it| (assert!(it.connected && !it.held_by_us), it.held_by_us = true).1, live),
+            LineAction::Resume(id) => on(id, |it| (assert!(it.connected && it.held_by_us), it.held_by_us = false).1, live),
+            LineAction::Dtmf(id, _) => on(id, |it| assert!(it.connected), live),
+        }
     }
 
     fn sound(&mut self, action: SoundAction) {
@@ -253,9 +332,12 @@ impl World {
 
     /// What must be true whenever nothing is left to be done.
     fn check(&self) {
-        let connected = self.foremost.filter(|_| self.state == CallState::Connected && !self.muted);
-        assert_eq!(self.microphone, connected, "the microphone is open exactly while connected, not muted and not held");
-        let gone = |call: &Option<CallId>| call.is_some_and(|it| !self.live.contains(&it));
+        let open = |it: &OnTheLine| it.connected && !it.held_by_us && !it.held_by_them && !it.ending;
+        let talking: Vec<CallId> = self.live.iter().filter(|(_, it)| open(it)).map(|(id, _)| *id).collect();
+        assert!(talking.len() <= 1, "{talking:?} are talked in at once");
+        let expected = talking.first().copied().filter(|_| !self.muted);
+        assert_eq!(self.microphone, expected, "the microphone is open exactly while connected, not muted and not held");
+        let gone = |call: &Option<CallId>| call.is_some_and(|it| !self.live.contains_key(&it));
         assert!(!gone(&self.microphone) && !gone(&self.heard), "a call that is over has sound");
         if self.live.is_empty() {
             assert!(matches!(self.tone, None | Some(Tone::Busy)), "{:?} outlives its call", self.tone);
@@ -269,12 +351,12 @@ impl World {
     fn finish(mut self) {
         self.input(Input::Command(Command::DoNotDisturb(true)));
         for _ in 0..20 {
-            for call in self.live.clone() {
+            for call in self.live.keys().copied().collect::<Vec<_>>() {
                 self.input(Input::Line(LineEvent::Ended(call, EndReason::TheyHungUp)));
             }
             self.pass_time(self.now + Duration::from_secs(60));
         }
-        assert_eq!(self.live, BTreeSet::new(), "calls are left over");
+        assert!(self.live.is_empty(), "calls are left over: {:?}", self.live);
         assert_eq!((self.tone, self.microphone, self.heard, self.ducked.len()), (None, None, None, 0));
         assert_eq!(self.scope, Some(Scope::Asleep));
         assert_eq!(self.speaker.poll_timeout(), None);
@@ -303,6 +385,8 @@ proptest! {
                     let from = CALLERS[n].parse().unwrap();
                     Input::Line(LineEvent::Incoming { call: CallId::In(n as u32), line: "a b".into(), from, display: "\"x\\ \n".into() })
                 }
+                Step::Tell(nth, event) => Input::Line(event(CallId::Out(nth as u32))),
+                Step::End(nth, reason) => Input::Line(LineEvent::Ended(CallId::Out(nth as u32), reason)),
                 Step::Wait(_) => continue,
             };
             prop_assert_eq!(input.to_string().parse::<Input>(), Ok(input.clone()));
@@ -329,5 +413,36 @@ proptest! {
             prop_assert_eq!(control::dialplan::Uri::parse(uri.as_str()), Ok(uri.clone()));
             prop_assert!(uri.user().is_some() || uri.host().is_some() || uri.as_str() == "hark:echo");
         }
+    }
+}
+
+/// Promises are worth nothing where nothing happens.
+#[test]
+fn the_steps_reach_what_matters() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for _ in 0..256 {
+        let steps = prop::collection::vec(step(), 80).new_tree(&mut runner).unwrap().current();
+        let mut world = World::new();
+        steps.into_iter().for_each(|it| world.step(it));
+        for (what, n) in world.seen {
+            *seen.entry(what).or_default() += n;
+        }
+    }
+    for what in [
+        "open-mic",
+        "hold",
+        "resume",
+        "accept",
+        "tone busy",
+        "tone ringback",
+        "tone call-waiting",
+        "dtmf",
+        "duck call",
+        "reject",
+        "hang-up",
+    ] {
+        assert!(seen.get(what).is_some_and(|n| *n > 10), "`{what}` too seldom: {seen:#?}");
     }
 }

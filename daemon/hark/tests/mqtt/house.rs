@@ -158,6 +158,9 @@ impl House {
     fn with(mut options: MqttOptions) -> House {
         options.set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut connection) = Client::new(options, 200);
+        let mut network = connection.eventloop.network_options();
+        network.set_tcp_nodelay(true);
+        connection.eventloop.set_network_options(network);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (subscribe, note) = (client.clone(), heard.clone());
         thread::spawn(move || {

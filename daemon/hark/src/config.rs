@@ -84,7 +84,7 @@ pub struct SipSettings {
     pub accounts: Vec<SipAccount>,
     /// Whether calls from strangers (no account, not from a contact's address) ring. Off: 403.
     pub accept_direct: bool,
-    /// In order of preference: `opus`, `g722`, `pcma`, `pcmu`.
+    /// In order of preference: `opus`, `pcma`, `pcmu`.
     pub codecs: Vec<String>,
     /// First and last port for RTP.
     pub rtp_ports: (u16, u16),

@@ -52,8 +52,8 @@ pub fn read(root: &Node, lines: Option<&[String]>, findings: &Findings) -> (Cont
     let mut it = Section::root(root, findings);
     let mut reader = Reader { lines, names: BTreeMap::new(), spoken: Vec::new(), findings };
     let written = it.value("contacts");
-    if let (Value::Map(entries), None) = (&root.value, written)
-        && !entries.iter().any(|entry| entry.key == "contacts")
+    if let (Value::Map(_), None) = (&root.value, written)
+        && it.key_place("contacts").is_none()
     {
         it.missing("there is no list `contacts`", "begin with `contacts:` and below it, for each contact, `- name: ...`");
     }
@@ -82,6 +82,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn contact(&mut self, mut it: Section<'_>) -> Option<Contact> {
+        if !it.is_block() {
+            return None;
+        }
         let name = it.text("name");
         let is_there = name.is_some() || it.is_written("name");
         if !is_there {

@@ -61,8 +61,20 @@ pub fn read(root: &Node, findings: &Findings) -> Phrases {
     };
     it.done();
     if findings.problems.borrow().len() == before {
-        for problem in phrases.problems() {
-            let (what, mend) = problem.split_once("; ").unwrap_or((&problem, "compare with configs/phrases/en.yaml"));
+        let problems = phrases.problems();
+        let (missing, problems): (Vec<_>, Vec<_>) =
+            problems.iter().partition(|it| it.contains("` is missing") && !it.starts_with("names"));
+        for block in ["intent", "prompt"] {
+            let keys: Vec<&str> =
+                missing.iter().filter(|it| it.starts_with(block)).filter_map(|it| it.split('`').nth(1)).collect();
+            if !keys.is_empty() {
+                let place = block_place(root, &format!("{block}s"));
+                let what = format!("missing {block}s: {}", keys.join(", "));
+                findings.problem(&place, what, "add them, as in phrases/en.yaml");
+            }
+        }
+        for problem in problems {
+            let (what, mend) = problem.split_once("; ").unwrap_or((problem, "compare with configs/phrases/en.yaml"));
             findings.problem(&place_of(what, root), what, mend);
         }
     }
@@ -100,6 +112,14 @@ fn numbers(it: Section<'_>) -> BTreeMap<String, u8> {
         numbers.extend(number.map(|number| (entry.key.clone(), number)));
     }
     numbers
+}
+
+/// Where a block of keys is, or else the file.
+fn block_place(root: &Node, block: &str) -> Place {
+    match &root.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == block).map_or(&root.place, |entry| &entry.place).clone(),
+        _ => root.place.clone(),
+    }
 }
 
 /// Where the thing is written that a problem names: intent `dial`, "call {who}": ...

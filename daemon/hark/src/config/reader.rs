@@ -52,6 +52,7 @@ pub struct Section<'a> {
     entries: &'a [Entry],
     path: String,
     known: Vec<&'static str>,
+    is_block: bool,
 }
 
 impl<'a> Section<'a> {
@@ -62,6 +63,7 @@ impl<'a> Section<'a> {
 
     fn of(node: Option<&'a Node>, around: &Place, path: String, findings: &'a Findings) -> Section<'a> {
         let mut entries: &[Entry] = &[];
+        let mut is_block = true;
         match node.map(|node| (&node.value, node)) {
             Some((Value::Map(written), _)) => entries = written,
             Some((Value::Nothing, _)) | None => (),
@@ -69,10 +71,11 @@ impl<'a> Section<'a> {
                 let name = if path.is_empty() { "the file".to_owned() } else { format!("`{}`", last(&path)) };
                 let what = format!("{name} must be a block of `key: value`, this is {}", node.kind());
                 findings.problem(&node.place, what, "write its keys below it, indented");
+                is_block = false;
             }
         }
         let place = node.map_or(around, |node| &node.place).clone();
-        Section { place, findings, entries, path, known: Vec::new() }
+        Section { place, findings, entries, path, known: Vec::new(), is_block }
     }
 
     /// Tells which keys are unknown.
@@ -97,7 +100,9 @@ impl<'a> Section<'a> {
 
     /// The value of a key, whatever it is; nothing is as good as not written.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.findings.keys.borrow_mut().insert(self.path_of(key));
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node).filter(|it| it.value != Value::Nothing)
     }
@@ -197,7 +202,7 @@ impl<'a> Section<'a> {
             if (least..=most).contains(&duration) {
                 Ok(duration)
             } else {
-                Err((format!("`{key}` cannot be `{text}`"), format!("choose from {least:?} to {most:?}")))
+                Err((format!("`{key}` cannot be `{text}`"), format!("choose from {} to {}", written(least), written(most))))
             }
         })
     }
@@ -210,6 +215,11 @@ impl<'a> Section<'a> {
     /// Where everything that was found goes.
     pub fn findings(&self) -> &'a Findings {
         self.findings
+    }
+
+    /// Whether this is a block of keys at all; that it is not has been told.
+    pub fn is_block(&self) -> bool {
+        self.is_block
     }
 
     /// Whether a key is written with a value, right or wrong.
@@ -277,6 +287,15 @@ pub fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// As people write it: `30s`, `10m`, `24h`.
+fn written(duration: Duration) -> String {
+    match duration.as_secs() {
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
 }
 
 /// The last part of `sip.accounts[]`: `accounts`.

@@ -20,7 +20,7 @@ pub fn password(section: &mut Section<'_>, credential: &str) -> Option<Secret> {
     match (inline, file) {
         (Some(_), Some(file)) => {
             findings.problem(file.place, "there is a `password` and a `password_file`", "remove one of them");
-            None
+            Some(Secret(String::new()))
         }
         (Some(secret), None) => {
             if let Some(place) = place.filter(|_| secret.as_ref().is_some_and(|it| !it.0.is_empty())) {

@@ -234,11 +234,25 @@ impl<'a> Tree<'a> {
         Place::File(self.file.clone(), span.start.line() as u32, span.start.col() as u32 + 1)
     }
 
+    /// `-name: Mom` in the line of an error or the one above.
+    fn stuck_dash(&self, line: usize) -> Option<Place> {
+        let at = |number: usize| {
+            let line = self.text.lines().nth(number.checked_sub(1)?)?;
+            let text = line.trim_start();
+            let stuck = text.strip_prefix('-').is_some_and(|it| it.starts_with(|c: char| c.is_alphabetic()) && it.contains(':'));
+            stuck.then(|| Place::File(self.file.clone(), number as u32, (line.len() - text.len()) as u32 + 1))
+        };
+        at(line).or_else(|| at(line.saturating_sub(1)))
+    }
+
     /// The parser's errors in words for people who do not know YAML's.
     fn explain(&self, error: &ScanError) -> Problem {
         let mark = error.marker();
         let place = Place::File(self.file.clone(), mark.line().max(1) as u32, mark.col() as u32 + 1);
         let line = self.text.lines().nth(mark.line().saturating_sub(1)).unwrap_or("").trim();
+        if let Some(place) = self.stuck_dash(mark.line()) {
+            return Problem::new(&place, "a dash begins an item of a list only with a blank after it", "write `- ` with a blank");
+        }
         let (what, mend) = match error.kind() {
             ErrorKind::UnclosedFlowCollection { open } => {
                 let close = if *open == '[' { ']' } else { '}' };
@@ -247,12 +261,18 @@ impl<'a> Tree<'a> {
             ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
                 (format!("`{open}` is closed by `{close}`"), "close it by its own bracket".into())
             }
-            ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
-                ("a quote is opened and never closed".into(), "add the closing quote".into())
+            ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::DocumentIndicatorInQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent => {
+                ("a quote is opened and never closed, here or above".into(), "add the closing quote".into())
             }
             ErrorKind::UnknownQuotedScalarEscape => {
                 ("an unknown escape follows the `\\`".into(), "use single quotes, in which `\\` is a plain character".into())
             }
+            ErrorKind::InvalidColonPlacement | ErrorKind::FlowMappingValueAdjacentCollection => (
+                "a `:` where none can stand: a bracket above may not be closed".into(),
+                "close the bracket, or put the text into quotes".into(),
+            ),
             ErrorKind::UnknownAnchor => {
                 ("this alias (`*name`) names nothing".into(), "write out what is meant, or quote the text".into())
             }
@@ -275,7 +295,6 @@ impl<'a> Tree<'a> {
             | ErrorKind::ExpectedBlockSequenceEntry
             | ErrorKind::BlockSequenceEntryNotAllowed
             | ErrorKind::InvalidFlowScalarIndent
-            | ErrorKind::InvalidQuotedScalarIndent
             | ErrorKind::ExpectedDocumentStart => (
                 "this line is not lined up with those that it belongs to".into(),
                 "indent keys of one block by the same number of spaces".into(),

@@ -12,7 +12,7 @@ use crate::config::{Secret, SipAccount, SipSettings, Srtp, Transport, secrets};
 
 const SRTP: [(&str, Srtp); 3] = [("accept", Srtp::Accept), ("offer", Srtp::Offer), ("require", Srtp::Require)];
 const TRANSPORTS: [(&str, Transport); 3] = [("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
-const CODECS: [(&str, &str); 4] = [("opus", "opus"), ("g722", "g722"), ("pcma", "pcma"), ("pcmu", "pcmu")];
+const CODECS: [(&str, &str); 3] = [("opus", "opus"), ("pcma", "pcma"), ("pcmu", "pcmu")];
 
 /// Names of lines that are there without an account.
 const TAKEN: [&str; 2] = ["direct", "builtin"];
@@ -39,7 +39,7 @@ pub fn read(mut it: Section<'_>) -> (SipSettings, Vec<LineSettings>) {
         listen: listen.unwrap_or_else(|| Some(SocketAddr::from(([0, 0, 0, 0], 5060)))),
         public_address: it.parsed("public_address", address_or_auto).flatten(),
         accept_direct: it.flag("accept_direct").unwrap_or(false),
-        codecs: codecs.unwrap_or_else(|| ["opus", "g722", "pcma", "pcmu"].map(str::to_owned).to_vec()),
+        codecs: codecs.unwrap_or_else(|| ["opus", "pcma", "pcmu"].map(str::to_owned).to_vec()),
         rtp_ports: it.parsed("rtp_ports", ports).unwrap_or((20_000, 20_199)),
         direct_srtp: it.choice("srtp", &SRTP).unwrap_or(Srtp::Accept),
         accounts: Vec::new(),
@@ -56,6 +56,9 @@ pub fn read(mut it: Section<'_>) -> (SipSettings, Vec<LineSettings>) {
 }
 
 fn account(mut it: Section<'_>, names: &mut Vec<(String, Place)>) -> Option<(SipAccount, LineSettings)> {
+    if !it.is_block() {
+        return None;
+    }
     let name = it.text("name");
     let named = name.map_or("without a name", |name| name.text);
     let registrar = it.parsed("registrar", host_and_port);

@@ -18,6 +18,9 @@ const SENTENCE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question may take to be spoken; the sound engine tells the end of it long before.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(15);
 
+/// Numbers with fewer digits are confirmed however well they were heard: "call to ..." sounds like "call two".
+const SURE_DIGITS: usize = 3;
+
 /// How many names a question offers at most: nobody remembers more.
 const MAX_OFFERED: usize = 3;
 
@@ -198,7 +201,8 @@ impl Dialogue {
             }
             (None, Some(Intent::DialNumber(number))) => {
                 let target = Target::Number(number.clone());
-                let sure = said.confidence >= settings.sure_confidence || dialplan::is_emergency(number, &settings.lines);
+                let emergency = dialplan::is_emergency(number, &settings.lines);
+                let sure = emergency || (said.confidence >= settings.sure_confidence && number.len() >= SURE_DIGITS);
                 if sure { Step::Call(target) } else { Step::Ask(Question::Sure { whom: target }) }
             }
             (None, Some(Intent::Yes | Intent::Choose(_))) => Step::Reject,

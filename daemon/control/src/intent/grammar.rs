@@ -107,23 +107,6 @@ impl Grammar {
         }
     }
 
-    /// What a recognizer with a bigram grammar, such as Vosk's, is to be made from so that it can hear all that counts after the wake phrase:
-    /// the sentences, and for each loop as many beginnings as show which word may follow which. What it makes of them `judge` has to see.
-    pub fn phrases_after_wake(&self) -> Vec<String> {
-        let mut phrases = self.after_wake.clone();
-        for (nth, it) in self.loops.iter().enumerate() {
-            phrases.extend(it.words.iter().map(|word| format!("{} {word}", it.prefix)));
-            if nth == 0 {
-                let pairs = it.words.iter().flat_map(|a| it.words.iter().map(move |b| (a, b)));
-                phrases.extend(pairs.map(|(a, b)| format!("{} {a} {b}", it.prefix)));
-            }
-        }
-        phrases.extend(self.at_once.iter().cloned());
-        phrases.sort();
-        phrases.dedup();
-        phrases
-    }
-
     /// Every word in it, for the model to say which it does not know.
     pub fn words(&self) -> BTreeSet<&str> {
         let loops = self.loops.iter().flat_map(|it| it.words.iter().chain([&it.prefix]));

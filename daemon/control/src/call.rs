@@ -269,6 +269,11 @@ impl Call {
         matches!(self.state, Ringing { .. })
     }
 
+    /// Whether its caller found us busy.
+    pub fn is_turned_away(&self) -> bool {
+        !self.is_outgoing() && matches!(self.state, Ending { reason: EndReason::Busy, .. })
+    }
+
     /// Whether it is the one that is being talked in, or would be if the other end had not put us on hold.
     pub fn is_active(&self) -> bool {
         matches!(self.state, Accepted { .. } | Connected { .. } | Held { by: Side::Them, .. })

@@ -82,11 +82,12 @@ impl Uri {
     }
 
     fn sip(scheme: &str, rest: &str) -> Result<Uri, UriError> {
-        // RFC 3261, section 25.1, without quoting of what we never write: what is outside is refused, as it could end a header line.
-        if let Some(c) = rest.chars().find(|c| c.is_whitespace() || c.is_control() || "<>\"\\^`{|}".contains(*c)) {
+        // RFC 3261, section 25.1, without what we never write: what is outside is refused, as it could end a header line, and so is `?`, as
+        // whoever may dial must not add headers to our requests.
+        if let Some(c) = rest.chars().find(|c| c.is_whitespace() || c.is_control() || "<>\"\\^`{|}?".contains(*c)) {
             return Err(UriError::Character(c));
         }
-        let bare = rest.split([';', '?']).next().unwrap_or_default();
+        let bare = rest.split(';').next().unwrap_or_default();
         let (user, host) = bare.rsplit_once('@').map_or((None, bare), |(user, host)| (Some(user), host));
         if host.is_empty() || host.starts_with(':') || user.is_some_and(|it| it.is_empty() || it.contains('@')) {
             return Err(UriError::NoHost);
@@ -123,7 +124,7 @@ impl Uri {
         let (scheme, rest) = self.0.split_once(':')?;
         match scheme {
             "tel" => Some(rest),
-            "sip" | "sips" => rest.split([';', '?']).next()?.rsplit_once('@').map(|(user, _)| user),
+            "sip" | "sips" => rest.split(';').next()?.rsplit_once('@').map(|(user, _)| user),
             _ => None,
         }
     }
@@ -131,7 +132,7 @@ impl Uri {
     /// The host without port and parameters.
     pub fn host(&self) -> Option<&str> {
         let rest = self.0.strip_prefix("sip:").or_else(|| self.0.strip_prefix("sips:"))?;
-        let bare = rest.split([';', '?']).next()?;
+        let bare = rest.split(';').next()?;
         let host = bare.rsplit_once('@').map_or(bare, |(_, host)| host);
         match host.find(']') {
             Some(end) => Some(&host[..=end]),

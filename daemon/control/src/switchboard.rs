@@ -96,7 +96,8 @@ impl Switchboard {
 
     /// The call that the outside is told of.
     pub fn foremost(&self) -> Option<&Call> {
-        let ending = || self.calls.values().next();
+        // Who was turned away as busy has never been in the room.
+        let ending = || self.calls.values().find(|it| !it.is_turned_away());
         self.active().or_else(|| self.ring_out()).or_else(|| self.ringing()).or_else(|| self.parked()).or_else(ending)
     }
 

@@ -37,6 +37,7 @@ fn what_is_no_address_is_told() {
         ("sip:mom@:5060", UriError::NoHost),
         ("sip:mom @home.example", UriError::Character(' ')),
         ("sip:mom@home.example\r\nX: y", UriError::Character('\r')),
+        ("sip:mom@home.example?Replaces=x", UriError::Character('?')),
         ("sip:mom@hömé", UriError::Character('ö')),
         ("<sip:mom@home.example>", UriError::Scheme("<sip".into())),
         ("http://home.example", UriError::Scheme("http".into())),

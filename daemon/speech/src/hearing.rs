@@ -40,6 +40,10 @@ const CUT_AFTER: u64 = 6_000 * MS;
 const CUT_OVERLAP: u64 = 1_600 * MS;
 /// Nothing that may be said takes longer.
 const LONGEST: u64 = 12_000 * MS;
+/// The wake phrase must be at least this sure. With the built-in model, of 350 recordings of people 332 are found so; half of the words that only sound alike are not.
+const WAKE_CONFIDENCE: f32 = 0.7;
+/// How often the wake phrase stands in the grammar beside `[unk]`: what leans towards it is corrected by `WAKE_CONFIDENCE`.
+const WAKE_WEIGHT: usize = 4;
 /// Sentences without a wake phrase must be at least this sure.
 const AT_ONCE_CONFIDENCE: f32 = 0.8;
 /// And be followed by at least this pause.
@@ -263,7 +267,7 @@ impl Hearing {
         }
         if let Some(since) = self.talk {
             self.work.open += 1;
-            if self.work.frames % STEP == 0 {
+            if self.work.frames.is_multiple_of(STEP) {
                 match self.window {
                     Some(window) => self.follow_sentence(since, window, notices),
                     None => self.follow_talk(since, notices),
@@ -301,7 +305,7 @@ impl Hearing {
         }
         let words = self.wake.finish();
         let span = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map(|it| span(&words[it]));
-        let sure = span.filter(|it| it.confidence >= self.settings.min_confidence);
+        let sure = span.filter(|it| it.confidence >= WAKE_CONFIDENCE.max(self.settings.min_confidence));
         match sure {
             Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
                 self.looks = 0;
@@ -420,7 +424,7 @@ impl Hearing {
     }
 
     fn notice(&self, said_until: u64, kind: Heard) -> Notice {
-        Notice { at_ms: self.ears.end() / MS, said_until_ms: said_until / MS, kind }
+        Notice { at_ms: self.ears.end() / MS, said_until_ms: said_until.min(self.ears.end()) / MS, kind }
     }
 
     /// Drops what is unknown at both ends while we were playing something: it is what the echo canceller left.
@@ -509,7 +513,8 @@ fn wake_words(model: &Model, settings: &HearingSettings) -> Result<Vec<Vec<Strin
 /// The recognizer for the wake phrases and what counts at once, and the one for everything.
 fn decoders(model: &Model, settings: &HearingSettings, listen: &Listen) -> Result<(Decoder, Decoder), HearingError> {
     let wakes: Vec<String> = settings.wake_phrases.iter().map(|it| tidy(it)).collect();
-    let small: Vec<String> = wakes.iter().chain(listen.at_once.phrases()).cloned().collect();
+    let weighed = wakes.iter().flat_map(|it| std::iter::repeat_n(it, WAKE_WEIGHT));
+    let small: Vec<String> = weighed.chain(listen.at_once.phrases()).cloned().collect();
     let large = wake::joined(&wakes, listen.after_wake.phrases()).chain(small.iter().cloned()).collect::<Vec<_>>();
     let decoder = |phrases: &[String]| Decoder::new(model, phrases).ok_or_else(|| HearingError::NoWakePhrase("them".into()));
     Ok((decoder(&small)?, decoder(&large)?))

@@ -34,15 +34,14 @@ pub struct Recognizer {
 const RENEW_AFTER: u64 = 900 * 16_000;
 
 impl Recognizer {
-    /// Makes a recognizer for `phrases`; words that the model does not know are left out, and `None` is returned when nothing is left.
+    /// Makes a recognizer for `phrases`; those with words that the model does not know are left out, and `None` is returned
+    /// when nothing is left. A phrase that comes several times is so much likelier.
     pub fn new(model: &Model, phrases: &[String]) -> Option<Self> {
         let mut grammar: Vec<String> = phrases.iter().map(|it| model.sayable(it)).filter(|it| !it.is_empty()).collect();
         // libvosk crashes on an empty grammar.
         if grammar.is_empty() {
             return None;
         }
-        grammar.sort();
-        grammar.dedup();
         if model.knows(UNKNOWN) {
             grammar.push(UNKNOWN.into());
         }
@@ -100,11 +99,11 @@ impl Recognizer {
         self.vosk.reset();
         self.before += self.fed;
         self.fed = 0;
-        if self.before > RENEW_AFTER {
-            if let Some(vosk) = make(&self.model, &self.grammar) {
-                self.vosk = vosk;
-                self.before = 0;
-            }
+        if self.before > RENEW_AFTER
+            && let Some(vosk) = make(&self.model, &self.grammar)
+        {
+            self.vosk = vosk;
+            self.before = 0;
         }
     }
 }

@@ -22,10 +22,10 @@ pub fn after<'a>(wakes: &[Vec<String>], text: &'a str) -> &'a str {
 }
 
 /// The sentences, and each wake phrase with each way in which they begin: the recognizer learns that they may follow it in one breath.
-pub fn joined(wakes: &[String], sentences: &[String]) -> impl Iterator<Item = String> {
+pub fn joined(wakes: &[String], sentences: &[String]) -> impl Iterator<Item = String> + use<'_> {
     let first: BTreeSet<&str> = sentences.iter().filter_map(|it| it.split(' ').next()).collect();
     let begun: Vec<String> = wakes.iter().flat_map(|wake| first.iter().map(move |it| format!("{wake} {it}"))).collect();
-    sentences.to_vec().into_iter().chain(begun)
+    sentences.iter().cloned().chain(begun)
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ const WAKE_WEIGHT: usize = 4;
 const AT_ONCE_CONFIDENCE: f32 = 0.8;
 /// And be followed by at least this pause.
 const AT_ONCE_PAUSE_MS: u32 = 208;
+/// Quiet after which a wake phrase that was said alone is done with.
+const ALONE_MS: u32 = 240;
 /// Unknown talk shorter than this is a cough or a door.
 const TALK: u64 = 320 * MS;
 
@@ -80,6 +82,10 @@ pub struct Notice {
     pub at_ms: u64,
     /// When the words ended.
     pub said_until_ms: u64,
+    /// The words: the wake phrase, the sentence, or what the recognizer made of it.
+    pub text: String,
+    /// 0 to 1: the least sure word.
+    pub confidence: f32,
     /// What.
     pub kind: Heard,
 }
@@ -310,7 +316,7 @@ impl Hearing {
             Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
                 self.looks = 0;
                 self.next_look = 0;
-                notices.push(self.notice(span.end, Heard::Wake));
+                notices.push(self.notice(&span, Heard::Wake));
                 self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
                 self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
                 self.wake.stop();
@@ -349,7 +355,7 @@ impl Hearing {
             && !self.is_ours(&span, |text, _| contains(text, &span.text))
         {
             let (text, confidence) = (span.text.clone(), span.confidence);
-            notices.push(self.notice(span.end, Heard::Sentence { text, confidence, woken: false }));
+            notices.push(self.notice(&span, Heard::Sentence { text, confidence, woken: false }));
             self.wake.begin(now);
             self.done_until = now;
         } else {
@@ -362,14 +368,22 @@ impl Hearing {
     fn follow_sentence(&mut self, since: u64, window: Window, notices: &mut Vec<Notice>) {
         let now = self.ears.end();
         self.command.follow(since, &self.ears);
-        let said = plain(wake::after(&self.wakes, self.command.text())).to_owned();
+        let heard = wake::after(&self.wakes, self.command.text()).to_owned();
+        let said = plain(&heard);
         let quiet_ms = self.quiet * FRAME_MS;
         let stable_ms = ((now - self.command.since()) / MS) as u32;
         let too_long = now.saturating_sub(self.command.start()) > LONGEST;
-        if self.command.text().is_empty() {
+        let length = now.saturating_sub(self.command.start());
+        let only_pause = length <= u64::from(self.quiet) * FRAME as u64;
+        // The wake phrase alone is done with after a pause, and nobody talks in a pause: what is there is the chime, or the room.
+        if only_pause || heard.is_empty() {
+            if quiet_ms >= ALONE_MS && length >= u64::from(ALONE_MS) * MS {
+                self.command.begin(now - 2 * FRAME as u64);
+            }
             return;
         }
-        if !endpoint::is_over(self.fit(&said), quiet_ms, stable_ms) && !too_long || now < self.next_look {
+        let fit = if said.is_empty() { Fit::Not } else { self.fit(said) };
+        if !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long || now < self.next_look {
             return;
         }
         let words = self.command.finish();
@@ -377,21 +391,24 @@ impl Hearing {
         let words = self.without_ours(words[from..].to_vec());
         let span = span(&words);
         let fit = self.fit(&span.text);
+        let (text, confidence) = (span.text.clone(), span.confidence);
+        if text.split(' ').all(|it| it == UNKNOWN || it.is_empty()) && span.end - span.start < TALK {
+            self.command.begin(now);
+            return;
+        }
         if !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long {
             self.next_look = now + LOOK_AGAIN;
             self.command.again(&self.ears);
             return;
         }
         self.next_look = 0;
-        let (text, confidence) = (span.text.clone(), span.confidence);
-        let known = matches!(fit, Fit::Whole { .. }) && confidence >= self.settings.min_confidence;
-        let nothing = text.split(' ').all(|it| it == UNKNOWN || it.is_empty()) && span.end - span.start < TALK;
-        if nothing || self.is_ours(&span, |heard, _| !text.is_empty() && contains(heard, plain(&text))) {
+        if self.is_ours(&span, |heard, _| !plain(&text).is_empty() && contains(heard, plain(&text))) {
             self.command.begin(now);
             return;
         }
+        let known = matches!(fit, Fit::Whole { .. }) && confidence >= self.settings.min_confidence;
         let kind = if known { Heard::Sentence { text, confidence, woken: window.woken } } else { Heard::Rejected { text } };
-        notices.push(self.notice(span.end, kind));
+        notices.push(self.notice(&span, kind));
         self.window = None;
         self.command.stop();
         self.done_until = now;
@@ -406,7 +423,7 @@ impl Hearing {
         if self.talk.is_some() && !said.is_empty() && self.fit(said) != Fit::Not && now < window.until + LONGEST {
             return;
         }
-        notices.push(self.notice(now, Heard::Nothing));
+        notices.push(self.notice(&Span { start: now, end: now, text: String::new(), confidence: 0.0 }, Heard::Nothing));
         self.window = None;
         self.command.stop();
         self.done_until = now;
@@ -423,8 +440,10 @@ impl Hearing {
         }
     }
 
-    fn notice(&self, said_until: u64, kind: Heard) -> Notice {
-        Notice { at_ms: self.ears.end() / MS, said_until_ms: said_until.min(self.ears.end()) / MS, kind }
+    fn notice(&self, span: &Span, kind: Heard) -> Notice {
+        let now = self.ears.end();
+        let said_until_ms = span.end.min(now) / MS;
+        Notice { at_ms: now / MS, said_until_ms, text: span.text.clone(), confidence: span.confidence, kind }
     }
 
     /// Drops what is unknown at both ends while we were playing something: it is what the echo canceller left.

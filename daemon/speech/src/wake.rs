@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+/// How often a command after the wake phrase stands in the grammar: who says the phrase most likely goes on with a command, and not with `[unk]`.
+const COMMAND_WEIGHT: usize = 8;
+
 /// The last wake phrase in these words.
 pub fn find<'a>(wakes: &[Vec<String>], words: impl IntoIterator<Item = &'a str>) -> Option<Range<usize>> {
     let words: Vec<&str> = words.into_iter().collect();
@@ -22,9 +25,10 @@ pub fn after<'a>(wakes: &[Vec<String>], text: &'a str) -> &'a str {
 }
 
 /// The sentences, and each wake phrase with each way in which they begin: the recognizer learns that they may follow it in one breath.
-pub fn joined(wakes: &[String], sentences: &[String]) -> impl Iterator<Item = String> + use<'_> {
+pub fn joined(wakes: &[String], sentences: &[String]) -> impl Iterator<Item = String> {
     let first: BTreeSet<&str> = sentences.iter().filter_map(|it| it.split(' ').next()).collect();
-    let begun: Vec<String> = wakes.iter().flat_map(|wake| first.iter().map(move |it| format!("{wake} {it}"))).collect();
+    let begun = wakes.iter().flat_map(|wake| first.iter().map(move |it| format!("{wake} {it}")));
+    let begun: Vec<String> = begun.flat_map(|it| std::iter::repeat_n(it, COMMAND_WEIGHT)).collect();
     sentences.iter().cloned().chain(begun)
 }
 

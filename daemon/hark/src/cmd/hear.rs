@@ -1,0 +1,183 @@
+//! `hark hear`: what the speaker would have heard in sound files, as JSON lines.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use control::action::Scope;
+use control::intent::{self, grammar};
+use serde::Serialize;
+use speech::{Heard, Hearing, HearingSettings, Listen, Model, Notice};
+
+use crate::config::Sources;
+use crate::config::load;
+use crate::ears;
+
+/// The exit code of bad configuration (sysexits.h, EX_CONFIG).
+const BAD_CONFIGURATION: u8 = 78;
+/// Silence after each file: longer than the longest pause that is waited for, so that the last words are decided upon.
+const SILENCE_S: usize = 2;
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// The arguments of `hark hear`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each line of the output is one thing that was heard:
+  {\"file\":\"a.wav\",\"t\":3.21,\"kind\":\"command\",\"text\":\"call mom\",\"intent\":\"dial\",\"contact\":\"Mom\",\"confidence\":1.0,\"decided\":3.35}
+t is when the words ended and decided when that was known, in seconds of sound. kind is wake, command, or rejected: said after
+the wake phrase, but nothing that the speaker knows. Wake phrases, contacts and model are those of hark.yaml unless given here.
+
+Examples:
+  hark hear recording.wav
+  hark hear --contacts contacts.yaml *.flac > heard.jsonl
+  hark hear --phrase computer --phrase 'hey house' living-room.wav
+  hark hear --model ./models/vosk-model-small-de-0.15 --phrase 'hallo haus' aufnahme.wav")]
+pub struct HearArgs {
+    /// WAV or FLAC files, any rate; channels are mixed.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Contacts to listen for, in place of those that hark.yaml names.
+    #[arg(long, value_name = "FILE")]
+    pub contacts: Option<PathBuf>,
+
+    /// Wake phrase, in place of those of hark.yaml; may be given several times.
+    #[arg(long, value_name = "WORDS")]
+    pub phrase: Vec<String>,
+
+    /// Folder of a Vosk model, or the name of one that came with Hark.
+    #[arg(long, value_name = "FOLDER")]
+    pub model: Option<PathBuf>,
+}
+
+/// One thing that was heard; the keys are documented in the help and do not change.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    t: f64,
+    kind: &'static str,
+    text: &'a str,
+    intent: Option<&'static str>,
+    contact: Option<String>,
+    confidence: f32,
+    decided: f64,
+}
+
+/// Hears all files and prints lines. The exit code is 1 if a file could not be read, 78 if the configuration is wrong.
+///
+/// # Errors
+/// When the model or a wake phrase cannot be used.
+pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> {
+    let contacts = arguments.contacts.clone().or_else(|| sources.contacts.clone());
+    let loaded = match load(&Sources { contacts, ..sources.clone() }) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::from(BAD_CONFIGURATION));
+        }
+    };
+    let model = open(arguments.model.as_deref(), &loaded.settings.speech.model)?;
+    for problem in loaded.not_in_model(|text| model.unknown_words([text]).into_iter().collect()) {
+        eprintln!("{}: warning: {}; {}", problem.place, problem.what, problem.mend);
+    }
+    let decisions = &loaded.settings.control;
+    let wake_phrases = if arguments.phrase.is_empty() { decisions.wake_phrases.clone() } else { arguments.phrase.clone() };
+    let unknown = model.unknown_words(&arguments.phrase);
+    if !unknown.is_empty() {
+        let words: Vec<_> = unknown.into_iter().collect();
+        bail!("the model in `{}` does not know {}; choose another --phrase", model.path().display(), words.join(", "));
+    }
+    let settings = HearingSettings { wake_phrases, min_confidence: decisions.min_confidence, listen_for: decisions.listen_for };
+    let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
+    let sentences = grammar::sentences(&loaded.phrases, &loaded.contacts, &emergency);
+    let grammar = sentences.grammar(Scope::Asleep, &loaded.contacts, &[]);
+    let unknown = model.unknown_words(grammar.words());
+    let listen = ears::listen_for(grammar.without(&unknown), None);
+    let meaning = |text: &str| intent::parse(text, &sentences);
+    hear_all(&arguments.files, &model, &settings, &listen, meaning)
+}
+
+fn open(wanted: Option<&Path>, configured: &Path) -> anyhow::Result<Model> {
+    let folder = match wanted {
+        None => configured.to_owned(),
+        Some(path) if path.is_dir() => path.to_owned(),
+        Some(path) => {
+            let here = std::env::current_dir().context("finding the current folder")?;
+            crate::config::paths::model(&path.to_string_lossy(), &here).unwrap_or_else(|| path.to_owned())
+        }
+    };
+    Ok(Model::open(&folder)?)
+}
+
+fn hear_all(
+    files: &[PathBuf],
+    model: &Model,
+    settings: &HearingSettings,
+    listen: &Listen,
+    meaning: impl Fn(&str) -> Option<intent::Intent>,
+) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let (mut heard_s, mut failed) = (0.0, 0);
+    let (began, mut told) = (Instant::now(), Instant::now());
+    for (n, file) in files.iter().enumerate() {
+        let samples = match media::wav::read(file, speech::RATE_HZ) {
+            Ok(samples) => samples,
+            Err(error) => {
+                eprintln!("{error}");
+                failed += 1;
+                continue;
+            }
+        };
+        heard_s += samples.len() as f64 / f64::from(speech::RATE_HZ);
+        // Each file by itself: what is heard in one must not depend on those before it.
+        let name = file.to_string_lossy();
+        for notice in hear(&samples, model, settings, listen)? {
+            let Some(line) = line(&name, &notice, &meaning) else { continue };
+            let written = writeln!(out, "{}", serde_json::to_string(&line).context("writing JSON")?).and_then(|()| out.flush());
+            match written {
+                // Whoever reads has read enough (`hark hear ... | head`).
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+                written => written.context("writing to standard output")?,
+            }
+        }
+        if told.elapsed() >= TELL_EVERY && std::io::stderr().is_terminal() {
+            told = Instant::now();
+            let speed = heard_s / began.elapsed().as_secs_f64();
+            eprintln!("{} of {} files, {:.0} s of sound, {speed:.0} times as fast as it was said", n + 1, files.len(), heard_s);
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn hear(samples: &[f32], model: &Model, settings: &HearingSettings, listen: &Listen) -> anyhow::Result<Vec<Notice>> {
+    let mut hearing = Hearing::new(model, settings.clone())?;
+    hearing.listen(listen.clone());
+    let mut notices = Vec::new();
+    let silence = std::iter::repeat_n(0.0, SILENCE_S * speech::RATE_HZ as usize);
+    let pairs: Vec<f32> = samples.iter().copied().chain(silence).flat_map(|it| [it, 0.0]).collect();
+    hearing.feed(&pairs, &mut notices);
+    Ok(notices)
+}
+
+fn line<'a>(file: &'a str, notice: &'a Notice, meaning: impl Fn(&str) -> Option<intent::Intent>) -> Option<Line<'a>> {
+    let (kind, intent) = match &notice.kind {
+        Heard::Wake => ("wake", None),
+        Heard::Sentence { text, .. } => ("command", meaning(text)),
+        Heard::Rejected { .. } => ("rejected", None),
+        Heard::Nothing => return None,
+    };
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    Some(Line {
+        file,
+        t: seconds(notice.said_until_ms),
+        kind,
+        text: &notice.text,
+        intent: intent.as_ref().map(intent::Intent::name),
+        contact: intent.as_ref().and_then(|it| it.contact()).map(str::to_owned),
+        confidence: (notice.confidence * 1000.0).round() / 1000.0,
+        decided: seconds(notice.at_ms),
+    })
+}

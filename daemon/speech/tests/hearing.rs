@@ -1,0 +1,209 @@
+//! Voices say things into the ears; the real recognizer hears them. Times are those of the sound, never of a clock.
+
+mod voices;
+
+use std::time::Duration;
+
+use speech::{Hearing, HearingError, HearingSettings, Listen, Sentences};
+use voices::{Scene, hearing, model, say, short};
+
+const VOICES: [&str; 5] = ["en-us", "en-gb", "en-us+f3", "flite:slt", "flite:rms"];
+
+#[test]
+fn wake_phrase_and_command_in_one_breath() {
+    let model = model();
+    for voice in VOICES {
+        let scene = Scene::new().silence(500).say(voice, "hello operator call dad").silence(1500).noise(0.001);
+        assert_eq!(short(&scene.heard(&mut hearing(&model))), ["wake", "=call dad"], "{voice}");
+    }
+}
+
+#[test]
+fn wake_phrase_then_command_after_the_chime() {
+    let model = model();
+    let chime: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.35).sin() * 0.2).collect();
+    for voice in VOICES {
+        let scene = Scene::new().silence(500).say(voice, "hello operator").silence(900);
+        let at = scene.ears.len() / 16 - 700;
+        let scene = scene.say(voice, "hang up").silence(1500).play(at, &chime, 0.05).noise(0.001);
+        let heard = scene.heard(&mut hearing(&model));
+        assert_eq!(short(&heard), ["wake", "=hang up"], "{voice} {heard:?}");
+    }
+}
+
+#[test]
+fn the_answer_comes_soon_after_the_last_word() {
+    let model = model();
+    let mut delays: Vec<u64> = Vec::new();
+    for voice in VOICES {
+        for text in ["call dad", "volume up", "call the kitchen"] {
+            let scene = Scene::new().silence(400).say(voice, &format!("hello operator, {text}"));
+            let loud = scene.ears.iter().rposition(|it| it.abs() > 0.01).unwrap() as u64 / 16;
+            let heard = scene.silence(1500).noise(0.001).heard(&mut hearing(&model));
+            assert_eq!(short(&heard), ["wake", &format!("={text}")], "{voice}");
+            delays.push(heard[1].at_ms.saturating_sub(loud));
+        }
+    }
+    delays.sort_unstable();
+    assert!(delays[delays.len() / 2] <= 250 && delays[delays.len() - 1] <= 500, "ms of sound: {delays:?}");
+}
+
+#[test]
+fn a_sentence_that_may_go_on_waits_for_the_rest() {
+    let model = model();
+    for (text, expected) in [("call mom", "=call mom"), ("call mom on her mobile", "=call mom on her mobile")] {
+        let scene = Scene::new().silence(400).say("en-us", &format!("hello operator, {text}")).silence(1500).noise(0.001);
+        assert_eq!(short(&scene.heard(&mut hearing(&model))), ["wake", expected]);
+    }
+}
+
+#[test]
+fn in_a_room_with_noise_most_is_understood() {
+    let model = model();
+    let texts =
+        ["call dad", "hang up", "volume down", "redial", "call anna smith", "who is calling", "call the echo test", "cancel"];
+    let (mut right, mut all) = (0, 0);
+    for voice in VOICES {
+        for text in texts {
+            let scene =
+                Scene::new().silence(400).say(voice, &format!("hello operator, {text}")).silence(1500).in_room().noise(0.004);
+            all += 1;
+            let notices = scene.heard(&mut hearing(&model));
+            let heard = short(&notices);
+            if heard == ["wake".to_string(), format!("={text}")] {
+                right += 1;
+            } else {
+                println!("{voice} {text}: {notices:?}");
+            }
+        }
+    }
+    assert!(right * 100 >= all * 95, "{right} of {all}");
+}
+
+#[test]
+fn other_talk_does_nothing() {
+    let model = model();
+    let talk = "the weather is going to be nice tomorrow. i told my mother to call the kitchen and hang up the coats. yes, that was a hello from the opera. call mom";
+    for voice in ["en-us", "flite:slt"] {
+        let scene = Scene::new().silence(300).say(voice, talk).silence(1500).noise(0.001);
+        assert_eq!(short(&scene.heard(&mut hearing(&model))), [""; 0], "{voice}");
+    }
+}
+
+#[test]
+fn after_the_wake_phrase_nonsense_is_rejected_and_silence_is_nothing() {
+    let model = model();
+    let scene = Scene::new()
+        .silence(300)
+        .say("en-us", "hello operator. my umbrella is yellow and very expensive")
+        .silence(2000)
+        .noise(0.001);
+    assert_eq!(short(&scene.heard(&mut hearing(&model))), ["wake", "?"]);
+    let scene = Scene::new().silence(300).say("en-us", "hello operator").silence(7000).noise(0.001);
+    assert_eq!(short(&scene.heard(&mut hearing(&model))), ["wake", "-"]);
+}
+
+#[test]
+fn what_we_play_ourselves_does_nothing() {
+    let model = model();
+    // Mom says it, and the echo canceller left a good part of it.
+    let mom = say("en-gb", "hello operator, hang up");
+    for echo in [0.0, 0.1, 0.5] {
+        let scene = Scene::new().silence(5000).play(700, &mom, echo).noise(0.001);
+        assert_eq!(short(&scene.heard(&mut hearing(&model))), [""; 0], "echo {echo}");
+    }
+}
+
+#[test]
+fn while_mom_talks_loudly_we_can_hang_up() {
+    let model = model();
+    let mom = say(
+        "flite:slt",
+        "and then i went to the market and bought some apples and pears and the neighbours came over for a long talk about the garden",
+    );
+    for echo in [0.0, 0.03] {
+        let scene =
+            Scene::new().silence(1800).say("en-us", "hello operator, hang up").silence(4000).play(300, &mom, echo).noise(0.001);
+        assert_eq!(short(&scene.heard(&mut hearing(&model))), ["wake", "=hang up"], "echo {echo}");
+    }
+}
+
+#[test]
+fn an_answer_to_ringing_counts_without_the_wake_phrase() {
+    let model = model();
+    let ringing = || Listen {
+        after_wake: Sentences::list(voices::SENTENCES),
+        at_once: Sentences::list(["answer", "pick up", "decline"]),
+        open_for: None,
+    };
+    for voice in VOICES {
+        for (text, expected) in
+            [("answer", vec!["~answer"]), ("decline", vec!["~decline"]), ("i do not know the answer to that", vec![])]
+        {
+            let mut hearing = hearing(&model);
+            hearing.listen(ringing());
+            let scene = Scene::new().silence(500).say(voice, text).silence(1500).noise(0.001);
+            assert_eq!(short(&scene.heard(&mut hearing)), expected, "{voice} {text}");
+        }
+    }
+    let mut hearing = hearing(&model);
+    hearing.listen(ringing());
+    let scene = Scene::new().silence(500).say("en-us", "hello operator, answer").silence(1500).noise(0.001);
+    assert_eq!(short(&scene.heard(&mut hearing)), ["wake", "=answer"]);
+}
+
+#[test]
+fn a_question_is_answered_without_the_wake_phrase_as_long_as_the_window_is_open() {
+    let model = model();
+    let mut hearing = hearing(&model);
+    let asked = Listen {
+        after_wake: Sentences::list(voices::SENTENCES),
+        at_once: Sentences::list(["yes", "no", "anna smith", "anna jones"]),
+        open_for: Some(Duration::from_secs(4)),
+    };
+    hearing.listen(asked.clone());
+    let scene = Scene::new().silence(800).say("en-us", "anna jones").silence(1500).noise(0.001);
+    assert_eq!(short(&scene.heard(&mut hearing)), ["~anna jones"]);
+    hearing.listen(asked.clone());
+    assert_eq!(short(&Scene::new().silence(4500).noise(0.001).heard(&mut hearing)), ["-"]);
+    hearing.listen(asked.clone());
+    hearing.listen(Listen { open_for: None, ..asked });
+    assert_eq!(short(&Scene::new().silence(4500).noise(0.001).heard(&mut hearing)), [""; 0]);
+}
+
+#[test]
+fn listening_for_something_else_in_the_middle_of_a_sentence_loses_nothing() {
+    let model = model();
+    let pairs = Scene::new().silence(500).say("flite:slt", "hello operator, call dad").silence(1500).noise(0.001).pairs();
+    let mut hearing = hearing(&model);
+    let mut notices = Vec::new();
+    for part in pairs.chunks(3200) {
+        let before = notices.len();
+        hearing.feed(part, &mut notices);
+        if before == 0 && notices.len() == 1 {
+            hearing.listen(Listen {
+                after_wake: Sentences::list(["call dad", "hang up"]),
+                at_once: Sentences::none(),
+                open_for: Some(Duration::from_secs(5)),
+            });
+        }
+    }
+    assert_eq!(short(&notices), ["wake", "=call dad"]);
+}
+
+#[test]
+fn silence_costs_nothing() {
+    let model = model();
+    let mut hearing = hearing(&model);
+    assert_eq!(short(&Scene::new().silence(20_000).noise(0.002).heard(&mut hearing)), [""; 0]);
+    let work = hearing.work();
+    assert!(work.open * 50 < work.frames, "{work:?}");
+}
+
+#[test]
+fn a_wake_phrase_that_the_model_does_not_know_is_named() {
+    let settings =
+        HearingSettings { wake_phrases: vec!["hey zzyzx".into()], min_confidence: 0.5, listen_for: Duration::from_secs(5) };
+    let HearingError::NoWakePhrase(words) = Hearing::new(&model(), settings).err().unwrap();
+    assert_eq!(words, "\"zzyzx\"");
+}

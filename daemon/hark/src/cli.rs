@@ -242,6 +242,6 @@ fn with_quiet_libraries(level: &str) -> String {
     if level.contains(['=', ',']) {
         level.into()
     } else {
-        format!("warn,hark={level},media={level},speech={level},rumqttd=error,rsipstack=error")
+        format!("warn,hark={level},media={level},speech={level},rumqttd=off,rsipstack=error")
     }
 }

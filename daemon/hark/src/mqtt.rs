@@ -229,7 +229,7 @@ impl Mqtt {
     /// Publishes the next message, if it is time for one.
     fn send(&mut self) {
         let Some(client) = &self.client else { return };
-        if let Some(message) = self.outbox.next() {
+        if let Some(message) = self.outbox.take_next() {
             let sent = client.try_publish(message.topic.clone(), QoS::AtLeastOnce, message.retain, message.payload.clone());
             if let Err(error) = sent {
                 debug!(%error, "not published yet");

@@ -3,7 +3,7 @@
 
 pub mod file;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -139,7 +139,7 @@ impl Drop for Store {
     }
 }
 
-fn write_when_told(desk: &Desk, path: &PathBuf) {
+fn write_when_told(desk: &Desk, path: &Path) {
     let mut closing = false;
     let mut warned = false;
     while !closing {

@@ -32,7 +32,7 @@ fn all_is_installed_and_taken_away_again_but_for_the_settings() {
     }
     let unit = std::fs::read_to_string(at("opt/hark/lib/systemd/system/hark.service")).unwrap();
     assert!(unit.contains("\nExecStart=/opt/hark/bin/hark run\n"));
-    run(&mut Command::new(at("opt/hark/bin/hark")).arg("--help"));
+    run(Command::new(at("opt/hark/bin/hark")).arg("--help"));
 
     // What a user wrote stays, when Hark is installed anew and when it goes.
     std::fs::write(at("etc/hark/hark.yaml"), "room: attic\n").unwrap();

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use tracing::error;
 
 /// The broker is up in milliseconds; a machine that takes this long is ill.
 const MAX_START: Duration = Duration::from_secs(5);
@@ -50,7 +51,11 @@ pub fn start(at: SocketAddr, login: Option<(String, String)>) -> Result<(), Brok
     let mut broker = Broker::new(config(at, login));
     thread::Builder::new()
         .name("broker".into())
-        .spawn(move || broker.start())
+        .spawn(move || {
+            if let Err(error) = broker.start() {
+                error!(%error, "the embedded MQTT broker has ended");
+            }
+        })
         .map_err(|why| BrokerError::CannotListen { at, why })?;
     let begun = Instant::now();
     while TcpStream::connect_timeout(&near(at), Duration::from_millis(100)).is_err() {

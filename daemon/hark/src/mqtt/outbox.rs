@@ -74,7 +74,7 @@ impl Outbox {
     }
 
     /// The next message, unless one is still in flight. States go first: they are what is true now.
-    pub fn next(&mut self) -> Option<&Message> {
+    pub fn take_next(&mut self) -> Option<&Message> {
         if self.in_flight.is_some() {
             return None;
         }
@@ -110,7 +110,7 @@ mod tests {
 
     fn drain(outbox: &mut Outbox) -> Vec<String> {
         let mut sent = Vec::new();
-        while let Some(message) = outbox.next() {
+        while let Some(message) = outbox.take_next() {
             sent.push(format!("{} {}", message.topic, String::from_utf8_lossy(&message.payload)));
             outbox.acknowledged();
         }
@@ -134,8 +134,8 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push("event".into(), "a".into());
         outbox.push("event".into(), "b".into());
-        assert!(outbox.next().is_some());
-        assert!(outbox.next().is_none(), "one at a time");
+        assert!(outbox.take_next().is_some());
+        assert!(outbox.take_next().is_none(), "one at a time");
         outbox.lost();
         assert_eq!(drain(&mut outbox), ["event a", "event b"]);
         assert!(outbox.is_empty());

@@ -1,6 +1,9 @@
 //! The only loop: what happened goes into the decisions, what they decide goes out to whoever does it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use control::Speaker;
@@ -16,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::watch::Reload;
 use crate::ears::Ears;
 use crate::lines::FromLine;
-use crate::mqtt::Outgoing;
+use crate::mqtt::{Metrics, Outgoing};
 use crate::recorder::Recorder;
 use crate::request::Request;
 use crate::sound::Sound;
@@ -30,6 +33,9 @@ const SOUND_TICK: Duration = Duration::from_millis(20);
 
 /// How often the state of card, lines and memory is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How often the house is told figures (docs/mqtt.md).
+const METRICS: Duration = Duration::from_secs(30);
 
 /// Something that happened, for whoever follows along: the demo, tests.
 #[derive(Clone, Debug)]
@@ -105,6 +111,8 @@ pub struct Parts {
     pub card: CardState,
     /// Tells systemd that all is well.
     pub watchdog: Option<crate::systemd::Watchdog>,
+    /// Whether the broker answers.
+    pub connected: Arc<AtomicBool>,
 }
 
 /// Asks whether the card is open, and what it is called.
@@ -123,6 +131,9 @@ pub struct App {
     started: Instant,
     frames_before: u64,
     card_was_open: bool,
+    metrics_at: Instant,
+    cpu_before: f64,
+    wakes: u64,
     /// What was refused in the turn that is being handled.
     denied: Option<String>,
 }
@@ -141,6 +152,9 @@ impl App {
             started: Instant::now(),
             frames_before: 0,
             card_was_open: true,
+            metrics_at: Instant::now(),
+            cpu_before: status::cpu_seconds(),
+            wakes: 0,
             denied: None,
         }
     }
@@ -280,6 +294,7 @@ impl App {
         let end = at.checked_sub(since_end).unwrap_or(at);
         let heard = match notice.kind {
             speech::Heard::Wake => {
+                self.wakes += 1;
                 self.measured.wake_to_chime_ms = Some(milliseconds(end.elapsed()));
                 Heard::Wake
             }
@@ -328,6 +343,9 @@ impl App {
             self.card_was_open = card_is_open;
             self.handle(Input::Sound(if card_is_open { SoundNotice::CardBack } else { SoundNotice::CardLost }));
         }
+        if self.metrics_at.elapsed() >= METRICS {
+            self.send_metrics();
+        }
         let frames = self.parts.sound.frames();
         let sound_flows = frames != self.frames_before;
         self.frames_before = frames;
@@ -335,6 +353,22 @@ impl App {
             // A card that went away is being looked for: that is a state, not a hang.
             watchdog.turn(sound_flows || !card_is_open);
         }
+    }
+
+    fn send_metrics(&mut self) {
+        let cpu = status::cpu_seconds();
+        let passed = self.metrics_at.elapsed().as_secs_f64();
+        let metrics = Metrics {
+            uptime_s: self.started.elapsed().as_secs(),
+            cpu_percent: Some((100.0 * (cpu - self.cpu_before) / passed) as f32),
+            memory_mb: Some(status::memory_mb() as f32),
+            wakes: self.wakes,
+            ..self.parts.sound.metrics()
+        };
+        self.metrics_at = Instant::now();
+        self.cpu_before = cpu;
+        // As with reports.
+        let _ = self.parts.mqtt.try_send(Outgoing::Metrics(metrics));
     }
 
     /// The whole state.
@@ -360,6 +394,7 @@ impl App {
             memory_mb: status::memory_mb(),
             cpu_percent: status::cpu_percent(self.started),
             problems: self.problems(),
+            mqtt: status::Mqtt { connected: self.parts.connected.load(Relaxed), ..self.parts.status.mqtt.clone() },
             ears: status::Ears { unknown_words: self.parts.ears.unknown_words(), ..self.parts.status.ears.clone() },
             ..self.parts.status.clone()
         }

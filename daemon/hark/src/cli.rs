@@ -16,6 +16,9 @@ use crate::{demo, run};
 /// The exit code of bad configuration (sysexits.h, EX_CONFIG); systemd does not try again after it.
 pub const BAD_CONFIGURATION: u8 = 78;
 
+/// The control socket of the speaker that systemd runs.
+const SYSTEM_SOCKET: &str = "/run/hark/control.sock";
+
 /// The household phone that nobody can switch off.
 #[derive(Debug, Parser)]
 #[command(
@@ -75,6 +78,8 @@ enum Verb {
     Hangup,
     /// Call the last called party again.
     Redial,
+    /// Call the last caller back.
+    Callback,
     /// Put the call on hold.
     Hold,
     /// Take the held call back.
@@ -163,6 +168,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Decline => ask("decline", Value::Null),
         Verb::Hangup => ask("hangup", Value::Null),
         Verb::Redial => ask("redial", Value::Null),
+        Verb::Callback => ask("callback", Value::Null),
         Verb::Hold => ask("hold", Value::Null),
         Verb::Resume => ask("resume", Value::Null),
         Verb::Mute => ask("mute", Value::Null),
@@ -198,6 +204,8 @@ fn socket_path(arguments: &Arguments, sources: &Sources) -> anyhow::Result<PathB
         return Ok(path.clone());
     }
     match config::load(sources) {
+        // Where nothing is configured and no speaker of this user runs, the machine's own is meant.
+        Ok(loaded) if !loaded.settings.socket.exists() && Path::new(SYSTEM_SOCKET).exists() => Ok(SYSTEM_SOCKET.into()),
         Ok(loaded) => Ok(loaded.settings.socket),
         Err(problems) => anyhow::bail!("where the speaker's socket is, the configuration does not tell:\n{problems}"),
     }
@@ -206,7 +214,7 @@ fn socket_path(arguments: &Arguments, sources: &Sources) -> anyhow::Result<PathB
 fn volume(to: &str, of: Option<&str>) -> Value {
     let to = to.parse::<u8>().map_or_else(|_| json!(to), |percent| json!(percent));
     match of {
-        Some(of) => json!({ "to": to, "of": of }),
+        Some(of) => json!({ "to": to, "bus": of }),
         None => json!({ "to": to }),
     }
 }

@@ -95,7 +95,8 @@ impl Ears {
 
 /// A grammar of the decisions as what the listener listens for; its words must all be known to the model.
 pub fn listen_for(grammar: Grammar, open_for: Option<Duration>) -> Listen {
-    let after_wake: Arc<[String]> = grammar.after_wake.iter().cloned().chain(grammar.loops.iter().flat_map(pairs)).collect();
+    let digits: BTreeSet<String> = grammar.loops.iter().flat_map(pairs).collect();
+    let after_wake: Arc<[String]> = grammar.after_wake.iter().cloned().chain(digits).collect();
     let at_once: Arc<[String]> = grammar.at_once.clone().into();
     let grammar = Arc::new(grammar);
     let judge = |woken: bool| {

@@ -185,13 +185,6 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
             Some(sip)
         }
     };
-    if let Broker::Embedded(at) = &settings.mqtt.broker {
-        let login = settings.mqtt.login.clone().map(|(user, password)| (user, password.0));
-        if let Err(err) = mqtt::broker::start(*at, login) {
-            // One box must work alone: without a broker it still calls.
-            warn!("the embedded MQTT broker does not run: {err}");
-        }
-    }
     let about = about(settings, phrases);
     let mqtt = Mqtt::new(
         settings.mqtt.clone(),
@@ -201,6 +194,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         mqtt_inbox,
         requests_in.clone(),
     );
+    let connected = mqtt.connected();
     let doors = Doors { requests: requests_in, questions: questions_in };
     let socket = Socket::open(&settings.socket, doors.clone()).await?;
     tasks.push(tokio::spawn(socket.run()));
@@ -229,6 +223,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         status: status(settings),
         card: card.state,
         watchdog: systemd::Watchdog::from_environment(),
+        connected,
     };
     let inbox = Inbox { lines, heard, requests, questions, engine: engine_commands, spoken, reloads };
     let (stop, stopped) = oneshot::channel();

@@ -15,6 +15,7 @@ use media::stats::Stats;
 use media::tone::{self, Region};
 use tracing::warn;
 
+use crate::mqtt::Metrics;
 use crate::status;
 use crate::voice::Speech;
 
@@ -70,6 +71,24 @@ impl Sound {
             erle_db: stats.erle_db.get(),
             capture_to_packet_ms: stats.uplink_delay_mean_ms.get(),
             packet_to_render_ms: stats.downlink_delay_mean_ms.get(),
+        }
+    }
+
+    /// The part of the metrics that the engine knows; what only a call has is left out without one.
+    pub fn metrics(&self) -> Metrics {
+        let stats = self.engine.stats();
+        let in_call = !self.parties.is_empty();
+        let (received, lost) = (stats.packets_received.load(Relaxed), stats.packets_lost.load(Relaxed));
+        let loss = 100.0 * lost as f32 / (received + lost).max(1) as f32;
+        Metrics {
+            capture_dbfs: Some(stats.capture_level.get()),
+            render_dbfs: Some(stats.render_level.get()),
+            erle_db: in_call.then(|| stats.erle_db.get()),
+            stream_delay_ms: in_call.then(|| stats.stream_delay_ms.get()),
+            jitter_ms: in_call.then(|| stats.jitter_delay_ms.get()),
+            loss_percent: in_call.then_some(loss),
+            xruns: stats.xruns.load(Relaxed).into(),
+            ..Metrics::default()
         }
     }
 

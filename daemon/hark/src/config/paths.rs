@@ -10,7 +10,8 @@ pub fn model(name: &str, folder: &Path) -> Option<PathBuf> {
     let system = ["/usr/local/share/hark", "/usr/share/hark"].map(PathBuf::from);
     let beside = [std::env::current_exe().ok(), std::env::current_dir().ok()];
     let above = beside.iter().flatten().flat_map(|path| path.ancestors()).map(Path::to_owned);
-    above.chain(system).map(|root| root.join("models").join(name)).find(|path| path.join("conf").is_dir())
+    let roots = above.flat_map(|root| [root.join("share/hark"), root]).chain(system);
+    roots.map(|root| root.join("models").join(name)).find(|path| path.join("conf").is_dir())
 }
 
 /// systemd's `StateDirectory=`, else the user's state folder.

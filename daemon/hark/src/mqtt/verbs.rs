@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 1000;
 const MAX_DIGITS: usize = 32;
 
 /// The verbs that exist, for people who asked for another one.
-pub const VERBS: &str = "dial, answer, decline, hangup, hold, resume, mute, unmute, volume, dnd, say, dtmf";
+pub const VERBS: &str = "dial, redial, callback, answer, decline, hangup, hold, resume, mute, unmute, volume, dnd, say, dtmf";
 
 /// One request as read from a message.
 #[derive(Debug, PartialEq)]
@@ -52,6 +52,8 @@ fn command(verb: &str, body: &Body) -> Result<Command, String> {
     }
     match verb {
         "dial" => body.address().map(Command::Dial),
+        "redial" => Ok(Command::Redial),
+        "callback" => Ok(Command::CallBack),
         "answer" => Ok(Command::Answer),
         "decline" => Ok(Command::Decline),
         "hangup" => Ok(Command::HangUp),

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, echo, status};
+use crate::cmd::{check, devices, echo, hear, status};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -63,6 +63,8 @@ enum Verb {
     /// Mom's phone in the demo.
     #[command(hide = true)]
     DemoPhone(demo::phone::Options),
+    /// Hear what would have been understood in sound files, as JSON lines.
+    Hear(hear::HearArgs),
     /// Let the running speaker call somebody.
     #[command(after_help = "Examples:\n  hark call mom\n  hark call '+49 30 1234567'\n  hark call sip:mom@192.168.1.20")]
     Call {
@@ -184,6 +186,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Check(options) => check::run(options, &sources),
+        Verb::Hear(options) => hear::run(options, &sources),
         Verb::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         Verb::Echo { mic, far, out } => echo::run(mic, far, out).map(|()| ExitCode::SUCCESS),
     }

@@ -3,4 +3,5 @@
 pub mod check;
 pub mod devices;
 pub mod echo;
+pub mod hear;
 pub mod status;

@@ -2,6 +2,7 @@
 //! that went away.
 
 mod open;
+mod pulse;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
@@ -239,6 +240,10 @@ fn supervise(settings: &CardSettings, shared: &Arc<Shared>, first: &First) {
     };
     shared.state.store(CardState::Open as u8, Relaxed);
     tell(first, Ok((rings, plan.description())));
+    // It comes back where it was.
+    let settings = &CardSettings { host: plan.host().into(), ..settings.clone() };
+    // Its connection to the sound server is not needed any more.
+    drop(plan);
     let (mut retry, mut captured, mut moved) = (RETRY_FIRST, 0, Instant::now());
     while !shared.stop.load(Relaxed) {
         if streams.is_some() {

@@ -141,7 +141,7 @@ impl Decoder {
     /// Rebuilds the `n` samples before a payload from the copy of them that it carries (Opus in-band FEC); 0 when it carries none.
     pub fn recover(&mut self, next_payload: &[u8], n: usize, out: &mut [f32; LONGEST]) -> usize {
         let Some(opus) = &mut self.opus else { return 0 };
-        if next_payload.is_empty() || n == 0 || n % 120 != 0 || n > LONGEST {
+        if next_payload.is_empty() || n == 0 || !n.is_multiple_of(120) || n > LONGEST {
             return 0;
         }
         let n = opus.decode_float(next_payload, &mut out[..n], true).unwrap_or(0);

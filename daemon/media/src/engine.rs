@@ -104,6 +104,7 @@ impl Control {
     ///
     /// # Errors
     /// The command comes back when too many are under way, or a party's codec cannot be made.
+    #[allow(clippy::result_large_err, reason = "it is the command itself that comes back")]
     pub fn send(&mut self, command: Command) -> Result<(), Command> {
         if self.orders.is_full() {
             return Err(command);
@@ -379,6 +380,7 @@ impl Engine {
     ///
     /// # Errors
     /// The command comes back when too many are under way, or a party's codec cannot be made.
+    #[allow(clippy::result_large_err, reason = "it is the command itself that comes back")]
     pub fn send(&mut self, command: Command) -> Result<(), Command> {
         self.control.send(command)
     }
@@ -517,7 +519,7 @@ fn rings_at_most() -> usize {
 }
 
 /// SCHED_FIFO, if the system lets us (systemd's LimitRTPRIO, or root).
-fn ask_for_realtime() -> bool {
+pub(crate) fn ask_for_realtime() -> bool {
     let wanted = libc::sched_param { sched_priority: 20 };
     // SAFETY: our own thread, and a parameter that outlives the call.
     unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &wanted) == 0 }

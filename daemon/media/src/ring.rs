@@ -60,6 +60,9 @@ pub struct CaptureEnd {
     ring: Producer<f32>,
     waker: Waker,
     counters: Arc<Counters>,
+    /// A frame of the engine at this card's rate, and how much of one came since the last bell.
+    frame: usize,
+    since_bell: usize,
 }
 
 impl CaptureEnd {
@@ -75,7 +78,12 @@ impl CaptureEnd {
         }
         self.counters.captured.fetch_add(n as u64, Relaxed);
         self.counters.captured_at_ns.store(monotonic_ns(), Relaxed);
-        self.waker.ring();
+        // Some sound servers deliver crumbs; the engine wakes for whole frames only.
+        self.since_bell += n;
+        if self.since_bell >= self.frame {
+            self.since_bell %= self.frame;
+            self.waker.ring();
+        }
     }
 }
 
@@ -127,14 +135,22 @@ pub fn card(capture_hz: u32, render_hz: u32) -> io::Result<(CardRings, CaptureEn
         counters: counters.clone(),
         bell: Bell(fd),
     };
-    let capture = CaptureEnd { ring: capture_in, waker, counters: counters.clone() };
+    let frame = (capture_hz as usize / 100).max(1);
+    let capture = CaptureEnd { ring: capture_in, waker, counters: counters.clone(), frame, since_bell: 0 };
     Ok((rings, capture, PlaybackEnd { render: render_out, reference: reference_in, counters, started: false }))
 }
 
 /// Samples from the card at 48 kHz, whatever the card's rate.
 pub struct Inlet {
     ring: Consumer<f32>,
-    converted: Option<(Converter, Producer<f32>, Consumer<f32>)>,
+    converted: Option<Box<Converted>>,
+}
+
+/// A converter, and what it made.
+struct Converted {
+    converter: Converter,
+    push: Producer<f32>,
+    pop: Consumer<f32>,
 }
 
 impl Inlet {
@@ -144,12 +160,13 @@ impl Inlet {
         }
         let converter = Converter::new(rate_hz, RATE_HZ).ok_or(io::ErrorKind::InvalidInput)?;
         let (push, pop) = RingBuffer::new(RATE_HZ as usize * RING_MS / 1000);
-        Ok(Inlet { ring, converted: Some((converter, push, pop)) })
+        Ok(Inlet { ring, converted: Some(Box::new(Converted { converter, push, pop })) })
     }
 
     /// How many samples can be read now.
     pub fn ready(&mut self) -> usize {
-        let Some((converter, push, pop)) = &mut self.converted else { return self.ring.slots() };
+        let Some(converted) = &mut self.converted else { return self.ring.slots() };
+        let Converted { converter, push, pop } = converted.as_mut();
         while push.slots() > RATE_HZ as usize / 20 {
             let Ok(sample) = self.ring.pop() else { break };
             // There is room for what one sample can bring, see above.
@@ -161,14 +178,14 @@ impl Inlet {
     /// Reads up to `out.len()` samples; returns how many.
     pub fn read(&mut self, out: &mut [f32]) -> usize {
         self.ready();
-        let ring = self.converted.as_mut().map_or(&mut self.ring, |(_, _, pop)| pop);
+        let ring = self.converted.as_mut().map_or(&mut self.ring, |it| &mut it.pop);
         ring.pop_partial_slice(out).0.len()
     }
 
     /// Throws up to `n` samples away.
     pub fn skip(&mut self, n: usize) {
         self.ready();
-        let ring = self.converted.as_mut().map_or(&mut self.ring, |(_, _, pop)| pop);
+        let ring = self.converted.as_mut().map_or(&mut self.ring, |it| &mut it.pop);
         if let Ok(chunk) = ring.read_chunk(n.min(ring.slots())) {
             chunk.commit_all();
         }
@@ -180,7 +197,7 @@ pub struct Outlet {
     ring: Producer<f32>,
     capacity: usize,
     rate_hz: u32,
-    converter: Option<Converter>,
+    converter: Option<Box<Converter>>,
 }
 
 impl Outlet {
@@ -188,7 +205,7 @@ impl Outlet {
         let capacity = ring.buffer().capacity();
         let converter = match rate_hz {
             RATE_HZ => None,
-            other => Some(Converter::new(RATE_HZ, other).ok_or(io::ErrorKind::InvalidInput)?),
+            other => Some(Box::new(Converter::new(RATE_HZ, other).ok_or(io::ErrorKind::InvalidInput)?)),
         };
         Ok(Outlet { ring, capacity, rate_hz, converter })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, Device, Error, ErrorKind, FromSample, SampleFormat, SizedSample, Stream, StreamConfig};
 
-use super::{CardError, CardSettings, HOSTS, find};
+use super::{CardError, CardSettings, HOSTS, find, pulse};
 use crate::RATE_HZ;
 use crate::ring::{CaptureEnd, Counters, PlaybackEnd};
 
@@ -82,6 +82,10 @@ impl Plan {
         (self.input_formats[0].rate_hz, self.output_formats[0].rate_hz)
     }
 
+    pub fn host(&self) -> &'static str {
+        self.host
+    }
+
     pub fn description(&self) -> String {
         format!("{}: microphone `{}`, loudspeaker `{}`", self.host, name(&self.input), name(&self.output))
     }
@@ -116,9 +120,12 @@ fn formats(ranges: impl Iterator<Item = (u32, u32, u16, SampleFormat)>) -> Vec<F
 }
 
 /// Both streams. Dropping them closes the card.
-pub struct Streams {
-    _capture: Stream,
-    _playback: Stream,
+#[allow(dead_code, reason = "only there to be dropped")]
+pub enum Streams {
+    /// Two streams of cpal.
+    Cpal { capture: Stream, playback: Stream },
+    /// Our own connection to PulseAudio, see there.
+    Pulse(pulse::Link),
 }
 
 /// The rings' ends, here or in a callback.
@@ -128,8 +135,8 @@ pub struct Ends {
 }
 
 /// Lent to a callback; comes home when the callback is dropped.
-struct Lent<T> {
-    it: Option<T>,
+pub struct Lent<T> {
+    pub it: Option<T>,
     home: mpsc::Sender<T>,
 }
 
@@ -157,6 +164,13 @@ impl Ends {
         counters: &Arc<Counters>,
         on_lost: impl Fn() + Clone + Send + 'static,
     ) -> Result<Streams, CardError> {
+        if plan.host == "pulseaudio"
+            && let (Ok(input), Ok(output)) = (plan.input.id(), plan.output.id())
+            && let (Ok(capture), Ok(playback)) = (lend(&self.capture), lend(&self.playback))
+            && let Ok(link) = pulse::open(input.id(), output.id(), capture, playback, counters.clone(), on_lost.clone())
+        {
+            return Ok(Streams::Pulse(link));
+        }
         let playback = first_that_works(LOUDSPEAKER, &plan.output, &plan.output_formats, |format| {
             let lent = lend(&self.playback)?;
             let on_error = on_error(counters.clone(), on_lost.clone());
@@ -175,7 +189,7 @@ impl Ends {
                 _ => record::<f32>(&plan.input, format, lent, on_error),
             }
         })?;
-        Ok(Streams { _capture: capture, _playback: playback })
+        Ok(Streams::Cpal { capture, playback })
     }
 }
 

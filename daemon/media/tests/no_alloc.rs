@@ -61,8 +61,8 @@ fn watched(work: impl FnOnce()) -> usize {
 /// The far end: what we send comes back to us, with a loss now and then, and garbage.
 fn echo_back(end: &mut PartyEnd, n: usize) {
     while let Ok(mut packet) = end.uplink.pop() {
-        packet.data[0] ^= if n % 101 == 0 { 0xff } else { 0 };
-        if n % 37 != 0 {
+        packet.data[0] ^= if n.is_multiple_of(101) { 0xff } else { 0 };
+        if !n.is_multiple_of(37) {
             let _ = end.downlink.push(packet);
         }
     }

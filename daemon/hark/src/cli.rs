@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, echo, hear, status};
+use crate::cmd::{check, devices, doctor, echo, hear, status};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -140,6 +140,8 @@ enum Verb {
         #[arg(long, value_name = "WAV")]
         out: PathBuf,
     },
+    /// Find out what is wrong with this installation and how to mend it: plays a short noise and looks whether the microphone hears it.
+    Doctor,
 }
 
 /// Does what the arguments say.
@@ -187,6 +189,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Verb::Check(options) => check::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),
+        Verb::Doctor => doctor::run(&sources),
         Verb::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         Verb::Echo { mic, far, out } => echo::run(mic, far, out).map(|()| ExitCode::SUCCESS),
     }

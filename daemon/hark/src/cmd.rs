@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod devices;
+pub mod doctor;
 pub mod echo;
 pub mod hear;
 pub mod status;

@@ -114,6 +114,16 @@ impl Phone {
         self.command("dial", uri);
     }
 
+    /// Puts the other end on hold.
+    pub fn hold(&self) {
+        self.command("hold", "");
+    }
+
+    /// Takes the other end back.
+    pub fn resume(&self) {
+        self.command("resume", "");
+    }
+
     /// Presses a key in the call.
     pub fn press(&self, key: char) {
         self.command("sndcode", &key.to_string());

@@ -60,8 +60,13 @@ pub struct Audio {
 
 impl Audio {
     /// Whether the media is to be encrypted.
-    pub fn is_secure(&self) -> bool {
+    pub fn demands_encryption(&self) -> bool {
         self.profile.contains("SAVP")
+    }
+
+    /// Whether the media may be encrypted: some offer keys in the plain profile (RFC 8643).
+    pub fn is_secure(&self) -> bool {
+        self.demands_encryption() || !self.crypto.is_empty()
     }
 
     /// Whether the stream is turned down.

@@ -99,7 +99,7 @@ impl Local {
         let (_, theirs) = answer.audio().ok_or(NoAgreement::NoAudio)?;
         let (_, ours) = offer.audio().ok_or(NoAgreement::NoAudio)?;
         let crypto = match (ours.is_secure(), theirs.is_secure()) {
-            (false, false) => None,
+            (false, _) if !theirs.demands_encryption() => None,
             (true, true) => {
                 let Some(theirs) = theirs.crypto.first() else { return Err(NoAgreement::NoEncryption) };
                 // The tag says which of our keys they took (RFC 4568, section 5.1.2).
@@ -124,7 +124,10 @@ impl Local {
         let crypto = match (theirs.is_secure(), self.srtp) {
             (false, Srtp::Require) => return Err(NoAgreement::NoEncryption),
             (false, _) => None,
-            (true, _) => Some(self.pick_crypto(theirs).ok_or(NoAgreement::NoEncryption)?),
+            (true, srtp) => match self.pick_crypto(theirs) {
+                None if theirs.demands_encryption() || srtp == Srtp::Require => return Err(NoAgreement::NoEncryption),
+                keys => keys,
+            },
         };
         let codec = self.codecs.iter().find_map(|kind| {
             let format = theirs.formats.iter().find(|it| it.coding == Coding::Voice(*kind))?;

@@ -48,6 +48,8 @@ const WAKE_WEIGHT: usize = 4;
 const AT_ONCE_CONFIDENCE: f32 = 0.8;
 /// And be followed by at least this pause.
 const AT_ONCE_PAUSE_MS: u32 = 208;
+/// Quiet after which the beginning of a sentence is looked at closely, in case it is whole; see `endpoint`.
+const PEEK_MS: u32 = 112;
 /// Quiet after which a wake phrase that was said alone is done with.
 const ALONE_MS: u32 = 240;
 /// Unknown talk shorter than this is a cough or a door.
@@ -383,7 +385,9 @@ impl Hearing {
             return;
         }
         let fit = if said.is_empty() { Fit::Not } else { self.fit(said) };
-        if !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long || now < self.next_look {
+        // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
+        let peek = fit == Fit::Begun && (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
+        if !peek && !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long || now < self.next_look {
             return;
         }
         let words = self.command.finish();

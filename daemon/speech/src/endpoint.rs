@@ -5,7 +5,7 @@ use crate::sentences::Fit;
 /// After a sentence that cannot go on. A closure inside a word ("o-p-erator") is shorter than this.
 const PAUSE_WHOLE_MS: u32 = 112;
 /// After a sentence that may go on ("call mom" ... "on her mobile"): people who go on do it sooner.
-const PAUSE_MAY_GO_ON_MS: u32 = 256;
+const PAUSE_MAY_GO_ON_MS: u32 = 208;
 /// After the beginning of a sentence: time to think of a name.
 const PAUSE_BEGUN_MS: u32 = 1000;
 /// After what is no sentence.

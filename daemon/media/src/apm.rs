@@ -1,9 +1,11 @@
 //! One WebRTC audio processing module (AEC3, noise suppression, gain control), as a small safe struct.
 //!
-//! The usual Rust wrapper allocates in every frame; this one does not.
+//! The canceller's tuning is that of `webrtc-audio-processing`; its `Processor` however allocates in every frame, which the sound thread
+//! may not, so frames go straight to the library beneath it. A test holds the two against one another.
 
 use std::ptr::NonNull;
 
+use webrtc_audio_processing::experimental::EchoCanceller3Config;
 use webrtc_audio_processing_sys as ffi;
 
 /// What an [`Apm`] shall do.
@@ -48,12 +50,11 @@ impl Apm {
     /// When WebRTC refuses, which means no memory.
     pub fn new(rate_hz: u32, settings: ApmSettings) -> Result<Apm, ApmError> {
         let mut code = 0;
-        // SAFETY: plain constructors; `aec3` and `code` outlive the call, which copies what it needs.
-        let inner = unsafe {
-            let mut aec3 = ffi::create_aec3_config();
-            tune(&mut aec3, settings.echo);
-            ffi::create_audio_processing(&raw mut aec3, &raw mut code)
-        };
+        let mut aec3 = EchoCanceller3Config::default();
+        tune(&mut aec3, settings.echo);
+        aec3.validate();
+        // SAFETY: `aec3` and `code` outlive the call, which copies what it needs.
+        let inner = unsafe { ffi::create_audio_processing(&raw mut *aec3, &raw mut code) };
         let inner = NonNull::new(inner).ok_or(ApmError(code))?;
         let apm = Apm { inner, format: ffi::StreamConfig::new(rate_hz, 1), frame: rate_hz as usize / 100 };
         let config = configuration(settings);
@@ -92,7 +93,7 @@ impl Drop for Apm {
     }
 }
 
-fn tune(aec3: &mut ffi::EchoCanceller3Config, suppressor: Option<Suppressor>) {
+fn tune(aec3: &mut EchoCanceller3Config, suppressor: Option<Suppressor>) {
     let Some(Suppressor::Relaxed(times)) = suppressor else { return };
     let suppressor = &mut aec3.suppressor;
     for tuning in [&mut suppressor.normal_tuning, &mut suppressor.nearend_tuning] {
@@ -124,4 +125,45 @@ fn configuration(settings: ApmSettings) -> ffi::AudioProcessing_Config {
         agc.adaptive_digital.max_output_noise_level_dbfs = -50.0;
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use webrtc_audio_processing::Processor;
+    use webrtc_audio_processing::config::{Config, EchoCanceller, HighPassFilter, NoiseSuppression, NoiseSuppressionLevel};
+
+    use super::*;
+    use crate::FRAME;
+
+    #[test]
+    fn it_does_what_the_wrapper_does_without_its_heap() {
+        let theirs = Processor::new(48_000).unwrap();
+        theirs.set_config(Config {
+            high_pass_filter: Some(HighPassFilter { apply_in_full_band: true }),
+            echo_canceller: Some(EchoCanceller::Full { stream_delay_ms: None }),
+            noise_suppression: Some(NoiseSuppression {
+                level: NoiseSuppressionLevel::Moderate,
+                analyze_linear_aec_output: false,
+            }),
+            ..Config::default()
+        });
+        let mut ours = Apm::new(48_000, ApmSettings { echo: Some(Suppressor::Strict), noise: true, gain: false }).unwrap();
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 33_554_432.0 - 0.25
+        };
+        let mut echo = vec![0.0; FRAME];
+        for _ in 0..200 {
+            let played: Vec<f32> = (0..FRAME).map(|_| noise()).collect();
+            let mut heard = echo;
+            let mut heard_too = heard.clone();
+            ours.played(&played);
+            theirs.analyze_render_frame([&played[..]]).unwrap();
+            ours.heard(&mut heard);
+            theirs.process_capture_frame([&mut heard_too[..]]).unwrap();
+            assert_eq!(heard, heard_too);
+            echo = played.iter().map(|s| s * 0.5).collect();
+        }
+    }
 }

@@ -46,7 +46,7 @@ test: test-deps ## every test, end to end ones included, with real peers on this
 
 lint: deps ## formatting, clippy and documentation, warnings refused
 	$(call step,looking at the formatting)
-	cargo fmt --all --check
+	cargo fmt -p control -p media -p speech -p hark --check
 	$(call step,looking for what clippy warns of)
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	$(call step,building the documentation)

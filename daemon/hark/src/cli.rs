@@ -125,7 +125,7 @@ enum Verb {
     },
     /// Check hark.yaml, contacts.yaml and phrases: all mistakes at once, each with its place and the mend. Exits with 78 if there are any.
     Check(check::CheckArgs),
-    /// List the sound devices.
+    /// List the sound devices, and try those that `hark run` would use. Exits with 1 if they cannot be opened.
     Devices,
     /// Cancel the echo in a recording with the same canceller as in calls.
     #[command(after_help = "Example:\n  hark echo --mic mic.wav --far loudspeaker.wav --out clean.wav")]
@@ -190,7 +190,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check(options) => check::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),
         Verb::Doctor => doctor::run(&sources),
-        Verb::Devices => devices::run().map(|()| ExitCode::SUCCESS),
+        Verb::Devices => devices::run(&sources),
         Verb::Echo { mic, far, out } => echo::run(mic, far, out).map(|()| ExitCode::SUCCESS),
     }
 }

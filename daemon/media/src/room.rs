@@ -91,7 +91,8 @@ impl SteppedRoom {
         let mut response = response(settings.shape, settings.person, settings.microphone);
         let energy: f32 = response.iter().map(|it| it * it).sum();
         response.iter_mut().for_each(|it| *it /= energy.sqrt());
-        let (say, sayings) = mpsc::channel();
+        // Who queues more sentences than these waits until one has been spoken.
+        let (say, sayings) = mpsc::sync_channel(64);
         let (path, left) = (Arc::new(PersonPath { response }), Arc::new(AtomicU64::new(0)));
         let person = Person { path: path.clone(), say, left: left.clone() };
         let room = SteppedRoom {
@@ -145,7 +146,7 @@ impl SteppedRoom {
 #[derive(Clone)]
 pub struct Person {
     path: Arc<PersonPath>,
-    say: mpsc::Sender<Saying>,
+    say: mpsc::SyncSender<Saying>,
     left: Arc<AtomicU64>,
 }
 

@@ -128,7 +128,7 @@ fn espeak_voice(language: &str) -> String {
 }
 
 fn gather(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (done, result) = mpsc::channel();
+    let (done, result) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = from.read_to_end(&mut bytes);

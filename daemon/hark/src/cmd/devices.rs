@@ -1,14 +1,33 @@
 //! `hark devices`: the microphones and loudspeakers that could be used, and how to name them in the configuration.
 
-use media::card::{self, DeviceInfo};
+use std::process::ExitCode;
 
-/// Prints them, one block per host.
+use media::card::{self, Card, CardSettings, DeviceInfo};
+
+use crate::config::{self, Sources};
+
+/// Prints them, one block per host, and tries the ones that `hark run` would use. The exit code is 1 where these cannot be opened: ALSA lists
+/// devices even on a machine without a card.
 ///
 /// # Errors
 /// When no sound system answers.
-pub fn run() -> anyhow::Result<()> {
+pub fn run(sources: &Sources) -> anyhow::Result<ExitCode> {
     print!("{}", text(&card::devices()?));
-    Ok(())
+    // What is wrong with the configuration, `hark check` tells.
+    let wanted = config::load(sources).map(|it| it.settings.audio).map_or_else(
+        |_| CardSettings::default(),
+        |audio| CardSettings { host: audio.host, input: audio.input, output: audio.output },
+    );
+    match Card::open(&wanted) {
+        Ok((card, _)) => {
+            println!("`hark run` would use: {}", card.description());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(err) => {
+            println!("`hark run` cannot use any: {err}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn text(devices: &[DeviceInfo]) -> String {

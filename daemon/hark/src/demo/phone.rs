@@ -165,7 +165,8 @@ impl Phone {
             .spawn()
             .context("starting mom's phone")?;
         let stdout = child.stdout.take().context("mom's phone has no standard output")?;
-        let (send, told) = std::sync::mpsc::channel();
+        // More than one call tells; then the phone waits for us.
+        let (send, told) = std::sync::mpsc::sync_channel(64);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let Ok(told) = serde_json::from_str(&line) else { continue };

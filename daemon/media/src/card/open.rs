@@ -130,14 +130,14 @@ pub enum Streams {
 
 /// The rings' ends, here or in a callback.
 pub struct Ends {
-    capture: (mpsc::Sender<CaptureEnd>, mpsc::Receiver<CaptureEnd>),
-    playback: (mpsc::Sender<PlaybackEnd>, mpsc::Receiver<PlaybackEnd>),
+    capture: (mpsc::SyncSender<CaptureEnd>, mpsc::Receiver<CaptureEnd>),
+    playback: (mpsc::SyncSender<PlaybackEnd>, mpsc::Receiver<PlaybackEnd>),
 }
 
 /// Lent to a callback; comes home when the callback is dropped.
 pub struct Lent<T> {
     pub it: Option<T>,
-    home: mpsc::Sender<T>,
+    home: mpsc::SyncSender<T>,
 }
 
 impl<T> Drop for Lent<T> {
@@ -151,7 +151,7 @@ impl<T> Drop for Lent<T> {
 
 impl Ends {
     pub fn new(capture: CaptureEnd, playback: PlaybackEnd) -> Ends {
-        let ends = Ends { capture: mpsc::channel(), playback: mpsc::channel() };
+        let ends = Ends { capture: mpsc::sync_channel(1), playback: mpsc::sync_channel(1) };
         // Both receivers are right here.
         let _ = (ends.capture.0.send(capture), ends.playback.0.send(playback));
         ends
@@ -194,7 +194,7 @@ impl Ends {
 }
 
 /// Waits a little: a stream that was just dropped may still be giving its end back.
-fn lend<T>(place: &(mpsc::Sender<T>, mpsc::Receiver<T>)) -> Result<Lent<T>, Error> {
+fn lend<T>(place: &(mpsc::SyncSender<T>, mpsc::Receiver<T>)) -> Result<Lent<T>, Error> {
     match place.1.recv_timeout(Duration::from_secs(2)) {
         Ok(it) => Ok(Lent { it: Some(it), home: place.0.clone() }),
         Err(_) => Err(Error::with_message(ErrorKind::DeviceBusy, "the last stream has not ended yet")),

@@ -1,3 +1,5 @@
+//! Offers of phones that exist, and what we answer them.
+
 use std::net::SocketAddr;
 
 use super::super::srtp::{Crypto, Suite};

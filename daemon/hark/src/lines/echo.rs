@@ -18,8 +18,8 @@ use super::{FromLine, new_party_id};
 /// How long it rings, as a person would let it.
 const ANSWERS_AFTER: Duration = Duration::from_millis(700);
 
-/// How long what was said is kept before it comes back.
-const DELAY: Duration = Duration::from_secs(1);
+/// How long what was said is kept before it comes back: longer than wake phrase and command, so that "hang up" is not said into its own echo.
+const DELAY: Duration = Duration::from_millis(2500);
 
 /// The line. A call to it is a task that loops packets.
 pub struct EchoLine {

@@ -167,7 +167,7 @@ impl App {
             let deadline = self.parts.speaker.poll_timeout().map(|at| self.clock.instant(at));
             let busy = self.parts.sound.is_busy();
             tokio::select! {
-                Some(from_line) = inbox.lines.recv() => self.from_line(from_line),
+                Some(from_line) = inbox.lines.recv() => self.line_told(from_line),
                 Some((at, notice)) = inbox.heard.recv() => self.heard(at, notice),
                 Some(request) = inbox.requests.recv() => self.request(request),
                 Some(question) = inbox.questions.recv() => self.answer(question),
@@ -262,7 +262,7 @@ impl App {
         let _ = self.parts.followers.send(Happened { at: Instant::now(), what });
     }
 
-    fn from_line(&mut self, from_line: FromLine) {
+    fn line_told(&mut self, from_line: FromLine) {
         match from_line {
             FromLine::Event(event) => {
                 let over = match &event {
@@ -426,7 +426,7 @@ impl App {
         let until = tokio::time::Instant::now() + Duration::from_secs(2);
         while self.parts.speaker.call_report().call.is_some() {
             match timeout_at(until, inbox.lines.recv()).await {
-                Ok(Some(from_line)) => self.from_line(from_line),
+                Ok(Some(from_line)) => self.line_told(from_line),
                 Ok(None) | Err(_) => break,
             }
         }

@@ -1,4 +1,4 @@
-//! phrases/<language>.yaml as written -> phrases. What they must hold is known to `control`; here it gets its place.
+//! `phrases/<language>.yaml` as written -> phrases. What they must hold is known to `control`; here it gets its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;

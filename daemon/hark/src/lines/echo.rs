@@ -116,7 +116,8 @@ async fn play_back(end: PartyEnd) -> std::io::Result<()> {
             }
             () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
                 let now = Instant::now();
-                while let Some((_, packet)) = waiting.pop_front_if(|(due, _)| *due <= now) {
+                while waiting.front().is_some_and(|(due, _)| *due <= now) {
+                    let Some((_, packet)) = waiting.pop_front() else { break };
                     // A full ring means that the engine stalls: what it cannot take is lost, as on any network.
                     if downlink.push(packet).is_err() {
                         debug!("echo test: the engine does not take packets");

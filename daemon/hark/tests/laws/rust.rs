@@ -69,8 +69,9 @@ pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 
     code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let before = code.as_bytes()[..at].last().copied().unwrap_or(b' ');
         let after = code.as_bytes().get(at + word.len()).copied().unwrap_or(b' ');
-        !(is_word(before) && is_word(word.as_bytes()[0]))
-            && !(is_word(after) && is_word(*word.as_bytes().last().expect("a word")))
+        let (first, last) = (word.as_bytes()[0], word.as_bytes()[word.len() - 1]);
+        let goes_on = (is_word(before) && is_word(first)) || (is_word(last) && is_word(after));
+        !goes_on
     })
 }
 

@@ -51,6 +51,7 @@ pub struct Agreed {
 }
 
 /// Why there is no agreement.
+#[expect(clippy::enum_variant_names, reason = "`NoAgreement::Audio` would say the opposite")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAgreement {
     /// No audio, or all of it turned down.

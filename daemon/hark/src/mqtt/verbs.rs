@@ -246,7 +246,7 @@ mod tests {
         refuse("dtmf", br#"{"digits": "12x"}"#, "of 0-9");
         refuse("dtmf", br#"{"digits": ""}"#, "empty");
         refuse("move", b"{}", "does not exist yet");
-        refuse("format-disk", b"{}", "there is no such verb; there are: dial, answer");
+        refuse("format-disk", b"{}", "there is no such verb; there are: dial, redial");
         refuse("", b"{}", "there is no such verb");
         refuse("say", format!(r#"{{"text": "{}"}}"#, "x".repeat(5000)).as_bytes(), "at most 4096");
         refuse("say", &vec![b'{'; 70_000], "at most 4096");

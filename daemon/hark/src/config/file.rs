@@ -10,7 +10,7 @@ use control::speaker::LineSettings;
 
 use super::problems::Place;
 use super::reader::{Findings, Section, Wrong};
-use super::yaml::Node;
+use super::yaml::{Node, Value};
 use super::{AudioSettings, Settings, SpeechSettings, paths};
 
 /// Longest that a call may ring.
@@ -96,6 +96,15 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
 
 fn wake(mut it: Section<'_>) -> Vec<(String, Place)> {
     let mut phrases = Vec::new();
+    if let Some(Node { value: Value::List(list), place }) = it.value("phrases")
+        && list.is_empty()
+    {
+        it.findings().problem(
+            place,
+            "there is no wake phrase",
+            "write one, such as `phrases: [hello operator]`, or leave the key out",
+        );
+    }
     for text in it.texts("phrases").unwrap_or_default() {
         let Some(phrase) = it.check(text.place, wake_phrase(text.text)) else { continue };
         if phrase.chars().filter(|c| c.is_alphabetic()).count() < 6 {

@@ -11,6 +11,9 @@ export PATH := $(CURDIR)/.deps/bin:$(PATH):$(HOME)/.cargo/bin
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 hark := $(CARGO_TARGET_DIR)/release/hark
+# A configuration other than /etc/hark/hark.yaml: make run CONFIG=my/hark.yaml
+CONFIG ?=
+config := $(if $(CONFIG),--config '$(CONFIG)')
 
 # One line in bold that says what is going to happen.
 step = @printf '\033[1m== %s\033[0m\n' '$(1)'
@@ -22,9 +25,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 run: build ## build and start: with a microphone and a loudspeaker it listens, without it plays the demo
-	@if '$(hark)' devices >/dev/null 2>&1; then \
+	@if '$(hark)' $(config) devices >/dev/null 2>&1; then \
 	  printf '\033[1m== %s\033[0m\n' 'starting Hark (Ctrl-C ends it)'; \
-	  exec '$(hark)' run; \
+	  exec '$(hark)' $(config) run; \
 	else \
 	  printf '\033[1m== %s\033[0m\n' 'no microphone and loudspeaker here: playing the demo instead'; \
 	  exec '$(hark)' demo; \

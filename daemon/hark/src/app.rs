@@ -11,7 +11,7 @@ use control::action::{Action, Event, LineAction, Report};
 use control::call::CallId;
 use control::input::{Heard, Input, LineEvent, PromptId, SoundNotice};
 use media::party::PartyId;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, info};
 
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::watch::Reload;
 use crate::ears::Ears;
 use crate::lines::FromLine;
+use crate::lines::sip::{self, Known};
 use crate::mqtt::{Metrics, Outgoing};
 use crate::recorder::Recorder;
 use crate::request::Request;
@@ -97,6 +98,8 @@ pub struct Parts {
     pub ears: Ears,
     /// The lines.
     pub switch: Switch,
+    /// Whose calls ring without an account.
+    pub known: watch::Sender<Arc<Known>>,
     /// What survives a restart.
     pub store: Store,
     /// The broker; a full channel drops, the connection catches up with retained state.
@@ -335,6 +338,7 @@ impl App {
         for input in reload.inputs() {
             self.handle(input);
         }
+        self.parts.known.send_replace(sip::known(self.parts.speaker.contacts()));
     }
 
     fn housekeeping(&mut self) {

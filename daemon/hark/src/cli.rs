@@ -182,7 +182,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Dtmf { digits } => ask("dtmf", json!({ "digits": digits })),
         Verb::Say { text } => ask("say", json!({ "text": text.join(" ") })),
         Verb::Status { json } => {
-            let answer = runtime()?.block_on(socket::ask(&socket_path(&arguments, &sources)?, &Question::Status))?;
+            let answer = runtime()?.block_on(socket::ask(&socket_path(&arguments, &sources), &Question::Status))?;
             let status = answer.status.context("the speaker sent no status")?;
             status::print(&status, *json)?;
             Ok(ExitCode::SUCCESS)
@@ -197,7 +197,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 fn command(arguments: &Arguments, sources: &Sources, verb: &str, body: Value) -> anyhow::Result<ExitCode> {
     let question = Question::Do { verb: verb.into(), body };
-    let answer = runtime()?.block_on(socket::ask(&socket_path(arguments, sources)?, &question))?;
+    let answer = runtime()?.block_on(socket::ask(&socket_path(arguments, sources), &question))?;
     match answer.error {
         None => Ok(ExitCode::SUCCESS),
         Some(err) => anyhow::bail!("{err}"),
@@ -205,16 +205,13 @@ fn command(arguments: &Arguments, sources: &Sources, verb: &str, body: Value) ->
 }
 
 /// The socket of the speaker that is asked: as told, else as configured, else where it is by default.
-fn socket_path(arguments: &Arguments, sources: &Sources) -> anyhow::Result<PathBuf> {
+fn socket_path(arguments: &Arguments, sources: &Sources) -> PathBuf {
     if let Some(path) = &arguments.socket {
-        return Ok(path.clone());
+        return path.clone();
     }
-    match config::load(sources) {
-        // Where nothing is configured and no speaker of this user runs, the machine's own is meant.
-        Ok(loaded) if !loaded.settings.socket.exists() && Path::new(SYSTEM_SOCKET).exists() => Ok(SYSTEM_SOCKET.into()),
-        Ok(loaded) => Ok(loaded.settings.socket),
-        Err(problems) => anyhow::bail!("where the speaker's socket is, the configuration does not tell:\n{problems}"),
-    }
+    let configured = config::socket(sources);
+    // Where nothing is configured and no speaker of this user runs, the machine's own is meant.
+    if !configured.exists() && Path::new(SYSTEM_SOCKET).exists() { SYSTEM_SOCKET.into() } else { configured }
 }
 
 fn volume(to: &str, of: Option<&str>) -> Value {

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Loaded, Sources, load, load_contacts};
+pub use load::{Loaded, Sources, load, load_contacts, socket};
 pub use problems::{Place, Problem, Problems};
 pub use watch::{Reload, Watch};
 

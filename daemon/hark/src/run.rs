@@ -13,7 +13,7 @@ use media::ring::CardRings;
 use speech::say::Voice;
 use speech::{HearingSettings, Model};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
 use crate::lines::echo::EchoLine;
-use crate::lines::sip::SipLine;
+use crate::lines::sip::{self, SipLine};
 use crate::mqtt::{About, Mqtt, Outgoing, SettingsNow};
 use crate::recorder::Recorder;
 use crate::socket::{Doors, Socket};
@@ -176,11 +176,12 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let mut tasks = Vec::new();
     let (builtin, builtin_inbox) = mpsc::channel(256);
     tasks.push(tokio::spawn(EchoLine::new(builtin_inbox, lines_in.clone()).run()));
+    let (known_in, known) = watch::channel(sip::known(contacts));
     let sip = match settings.sip.listen {
         None => None,
         Some(_) => {
             let (sip, inbox) = mpsc::channel(256);
-            let line = SipLine::new(settings.sip.clone(), inbox, lines_in).context("opening the SIP line")?;
+            let line = SipLine::new(settings.sip.clone(), inbox, lines_in).context("opening the SIP line")?.with_known(known);
             tasks.push(tokio::spawn(line.run()));
             Some(sip)
         }
@@ -216,6 +217,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         sound: Sound::new(engine, voice),
         ears,
         switch: Switch::new(sip, builtin),
+        known: known_in,
         store,
         mqtt: outgoing,
         followers,

@@ -121,6 +121,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     }
 }
 
+/// Where the control socket is, whatever else is wrong: a mistake in contacts.yaml must not keep anybody from hanging up.
+pub fn socket(sources: &Sources) -> PathBuf {
+    let findings = Findings::default();
+    let (trees, _) = read_layers(sources, &findings);
+    file::read(&layers::merge(&trees), true, &findings).settings.socket
+}
+
 /// Reads contacts alone, as for `hark hear --contacts FILE`. Lines that they name are not checked.
 pub fn load_contacts(path: &Path) -> Result<Contacts, Problems> {
     let findings = Findings::default();

@@ -31,6 +31,7 @@ use std::time::Duration;
 use anyhow::Result;
 use control::action::LineAction;
 use control::call::{CallId, EndReason};
+use control::contacts::Contacts;
 use control::dialplan::LineName;
 use control::input::LineEvent;
 use rsipstack::sip::prelude::{HeadersExt, ToTypedHeader};
@@ -62,8 +63,18 @@ const MOST_CALLS: usize = 8;
 /// How long calls and registrations may take to end when the app ends.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The addresses, as `sip:user@host`, whose calls ring though strangers' do not.
+/// The addresses, as `sip:user@host` in lower case, whose calls ring though strangers' do not.
 pub type Known = BTreeSet<String>;
+
+/// The addresses of these people. Ports do not matter: phones seldom write theirs into `From`.
+pub fn known(contacts: &Contacts) -> Arc<Known> {
+    let addresses = contacts.people.iter().flat_map(|it| &it.addresses);
+    Arc::new(addresses.filter_map(|it| Some(known_as(it.to.user()?, it.to.host()?))).collect())
+}
+
+fn known_as(user: &str, host: &str) -> String {
+    format!("sip:{user}@{host}").to_lowercase()
+}
 
 /// The lines over SIP.
 pub struct SipLine {
@@ -316,7 +327,7 @@ impl Desk {
 
     fn is_known(&self, request: &Request) -> bool {
         let from = request.from_header().ok().and_then(|it| it.typed().ok());
-        let address = from.map(|it| format!("sip:{}@{}", it.uri.user().unwrap_or(""), it.uri.host()));
+        let address = from.map(|it| known_as(it.uri.user().unwrap_or(""), &it.uri.host().to_string()));
         address.is_some_and(|it| self.known.borrow().contains(&it))
     }
 }

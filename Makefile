@@ -58,7 +58,7 @@ lint: deps ## formatting, clippy and documentation, warnings refused
 deny: ## licences, sources and known flaws of everything we build on (cargo-deny)
 	tools/deny.sh
 
-bench: build ## the figures of docs/benchmarks.md, measured here
+bench: build test-deps ## the figures of docs/benchmarks.md, measured here
 	$(call step,measuring)
 	cargo bench --locked --workspace
 

@@ -6,7 +6,9 @@
 mod broker;
 mod children;
 mod harness;
+mod house;
 mod phone;
 mod pulse;
+mod scenes;
 mod sound;
 mod voice;

@@ -1,7 +1,7 @@
 //! A person's phone: baresip, played like a person would handle it.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use crate::sound::Clip;
 
 const CONFIG: &str = include_str!("../peers/baresip/config");
 const ACCOUNTS: &str = include_str!("../peers/baresip/accounts");
+const TURN_AWAY: &str = include_str!("../peers/sipp/turn_away.xml");
 
 /// A phone that is on.
 pub struct Phone {
@@ -69,7 +70,7 @@ impl Phone {
         std::fs::write(folder.join("config"), fill(CONFIG)).expect("config");
         std::fs::write(folder.join("accounts"), fill(ACCOUNTS)).expect("accounts");
         std::fs::write(folder.join("contacts"), "").expect("contacts");
-        settings.voice.write(&folder.join("voice.wav"));
+        voice_for_a_call(&settings.voice).write(&folder.join("voice.wav"));
         let mut baresip = Running::start(settings.user, parent, Command::new("baresip").args(["-4", "-v", "-f"]).arg(&folder));
         baresip.wait_for("baresip is ready", Duration::from_secs(10));
         let control = TcpStream::connect(("127.0.0.1", control)).expect("baresip's control port");
@@ -90,7 +91,7 @@ impl Phone {
 
     /// What she says in calls that begin from now on.
     pub fn set_voice(&self, voice: &Clip) {
-        voice.write(&self.folder.join("voice.wav"));
+        voice_for_a_call(voice).write(&self.folder.join("voice.wav"));
     }
 
     fn command(&self, command: &str, params: &str) {
@@ -156,6 +157,18 @@ impl Phone {
         self.wait(mark, "CALL_INCOMING", within).0
     }
 
+    /// Whether it begins to ring in this time.
+    pub fn rings_within(&self, mark: usize, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            if self.events(mark).iter().any(|it| it == "CALL_INCOMING") {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
     /// What she heard in her last call.
     pub fn heard(&self) -> Clip {
         self.recording("-dec.wav")
@@ -177,6 +190,29 @@ impl Phone {
     pub fn pid(&self) -> u32 {
         self.baresip.pid()
     }
+}
+
+/// A phone that turns the next call away with this code, and its address; SIPp plays it.
+pub fn turns_away(folder: &Path, code: &str, reason: &str) -> (Running, String) {
+    let port = free_port();
+    let file = folder.join(format!("turn_away_{code}.xml"));
+    std::fs::write(&file, TURN_AWAY.replace("{code}", code).replace("{reason}", reason)).expect("scenario");
+    let mut command = Command::new("sipp");
+    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-m", "1", "-sf"]).arg(&file);
+    let phone = Running::start(&format!("sipp-{code}"), folder, &mut command);
+    eventually("SIPp to listen", Duration::from_secs(5), || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
+    (phone, format!("sip:someone@127.0.0.1:{port}"))
+}
+
+/// What somebody says who wants to be heard: several times over, with pauses.
+pub fn again_and_again(words: &Clip, n_times: usize) -> Clip {
+    let once = words.clone().then_silence(Duration::from_millis(400));
+    (0..n_times).fold(Clip::silence(Duration::from_millis(700)), |all, _| all.then(&once))
+}
+
+/// baresip hangs up at the end of its file.
+fn voice_for_a_call(voice: &Clip) -> Clip {
+    voice.clone().then_silence(Duration::from_secs(90))
 }
 
 fn modules() -> &'static str {

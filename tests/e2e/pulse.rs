@@ -90,17 +90,25 @@ impl Pulse {
 
     /// Plays into the microphone, and returns when it was said.
     pub fn say(&self, clip: &Clip) {
-        let mut child = self.start_saying(clip);
-        assert!(child.wait().expect("paplay").success(), "paplay failed");
+        assert!(self.start_playing(clip, "micsink").wait().expect("paplay").success(), "paplay failed");
+    }
+
+    /// Plays on the loudspeaker, and returns when it was played.
+    pub fn play(&self, clip: &Clip) {
+        assert!(self.start_playing(clip, "spk").wait().expect("paplay").success(), "paplay failed");
     }
 
     /// Plays into the microphone, and returns at once.
     pub fn start_saying(&self, clip: &Clip) -> Child {
+        self.start_playing(clip, "micsink")
+    }
+
+    fn start_playing(&self, clip: &Clip, sink: &str) -> Child {
         use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let file = self.folder.join(format!("said-{}.wav", COUNT.fetch_add(1, Relaxed)));
+        let file = self.folder.join(format!("played-{}.wav", COUNT.fetch_add(1, Relaxed)));
         clip.write(&file);
-        spawn(Command::new("paplay").args(["--device=micsink", "--latency-msec=20"]).arg(file).envs(self.env()))
+        spawn(Command::new("paplay").arg(format!("--device={sink}")).arg("--latency-msec=20").arg(file).envs(self.env()))
     }
 
     /// Begins to record.

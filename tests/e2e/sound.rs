@@ -17,6 +17,11 @@ impl Clip {
         Self { samples: vec![0.0; n_samples(length)] }
     }
 
+    /// Samples at any rate.
+    pub fn at(samples: &[f32], rate_hz: u32) -> Self {
+        Self { samples: at_rate(samples, rate_hz, RATE_HZ) }
+    }
+
     /// Reads a mono or stereo 16-bit WAV at any rate; a file whose writer was killed has a header that claims no sound, and is read as well.
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -34,7 +39,7 @@ impl Clip {
                     / n_channels as f32
             })
             .collect();
-        Self { samples: at_rate(&mono, rate_hz, RATE_HZ) }
+        Self::at(&mono, rate_hz)
     }
 
     /// Writes a 16-bit WAV.

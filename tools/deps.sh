@@ -117,7 +117,15 @@ if ! have_meson; then
   fetch meson==1.7.0 ae3f12953045f3c7c60e27f2af1ad862f14dee125b4ed9bcb8a842a5080dbf85 "$deps/src/meson" --only-binary=:all:
   rm -rf "$deps/meson"
   "$python" -m zipfile -e "$deps"/src/meson/*.whl "$deps/meson"
-  printf '#!/bin/sh\n# meson 1.7.0, unpacked by tools/deps.sh\nPYTHONPATH=$(dirname "$0")/../meson exec %s -m mesonbuild.mesonmain "$@"\n' "$python" >"$deps/bin/meson.tmp"
+  # A script of its own, not a module: ninja calls meson again by the path that it was started with.
+  cat >"$deps/bin/meson.tmp" <<END
+#!$python
+# meson 1.7.0, unpacked by tools/deps.sh
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "meson"))
+from mesonbuild.mesonmain import main
+sys.exit(main())
+END
   chmod +x "$deps/bin/meson.tmp" && mv "$deps/bin/meson.tmp" "$deps/bin/meson"
   rm -rf "$deps/src/meson"
 fi

@@ -145,15 +145,21 @@ impl House {
         format!("sip:hark@127.0.0.1:{}", self.sip_port)
     }
 
-    /// Somebody says "hello operator, call mom", she takes the call, and both can talk. Gives the mark from before.
-    pub fn call_mom(&self) -> usize {
-        let (mark, ring) = (self.broker.mark(), self.mom.mark());
+    /// Somebody says "hello operator, call mom", and her phone rings.
+    #[track_caller]
+    pub fn ring_mom(&self, ring: usize) {
         self.say("hello operator, call mom");
         // Who is not understood says it again, once. How often that is needed is measured by `make bench`.
         if !self.mom.rings_within(ring, Duration::from_secs(3)) {
             self.say("hello operator, call mom");
         }
         self.mom.rings(ring, SOON);
+    }
+
+    /// Somebody says "hello operator, call mom", she takes the call, and both can talk. Gives the mark from before.
+    pub fn call_mom(&self) -> usize {
+        let (mark, ring) = (self.broker.mark(), self.mom.mark());
+        self.ring_mom(ring);
         self.broker.wait_state(mark, "ringback", SOON);
         self.mom.answer();
         self.broker.wait_state(mark, "connected", SOON);

@@ -86,8 +86,7 @@ fn mom_saying_the_words_does_nothing() {
 fn no_stops_a_call_that_rings_out() {
     let house = House::new(Plan::default());
     let (mark, ring) = (house.broker.mark(), house.mom.mark());
-    house.say("hello operator, call mom");
-    house.mom.rings(ring, SOON);
+    house.ring_mom(ring);
     house.broker.wait_state(mark, "ringback", SOON);
     std::thread::sleep(Duration::from_secs(1));
     house.say("cancel");

@@ -34,8 +34,7 @@ fn mom_is_busy_and_the_room_hears_so() {
     let house = House::new(Plan::default());
     let loudspeaker = house.listen();
     let (mark, ring) = (house.broker.mark(), house.mom.mark());
-    house.say("hello operator, call mom");
-    house.mom.rings(ring, SOON);
+    house.ring_mom(ring);
     house.mom.hang_up();
     is_told(&house, mark, "busy", &prompt("busy", "Mom"), || loudspeaker.so_far());
 }
@@ -45,8 +44,7 @@ fn mom_does_not_answer_and_the_room_hears_so() {
     let house = House::new(Plan { settings: "ring_for: 5s".into(), ..Plan::default() });
     let loudspeaker = house.listen();
     let (mark, ring) = (house.broker.mark(), house.mom.mark());
-    house.say("hello operator, call mom");
-    house.mom.rings(ring, SOON);
+    house.ring_mom(ring);
     is_told(&house, mark, "no_answer", &prompt("no_answer", "Mom"), || loudspeaker.so_far());
     house.mom.wait(ring, "CALL_CLOSED", SOON);
 }

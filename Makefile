@@ -45,7 +45,7 @@ test: test-deps ## every test, end to end ones included, with real peers on this
 	$(call step,building Hark and its tests in release mode (minutes the first time))
 	cargo test --release --locked --workspace --no-run
 	$(call step,running the tests; the end to end ones make real calls and take minutes)
-	cargo test --release --locked --workspace --no-fail-fast
+	tools/test.sh
 
 lint: deps ## formatting, clippy and documentation, warnings refused
 	$(call step,looking at the formatting)

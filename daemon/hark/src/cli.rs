@@ -161,6 +161,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if !matches!(arguments.verb, Verb::Run | Verb::Demo(_) | Verb::DemoPhone(_)) {
+        // `hark status | head` ends quietly, as other programs do. Those that go on calling must not die of a closed pipe.
+        // SAFETY: sets a signal's default before there are other threads.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
     let sources = Sources::with_config(arguments.config.clone());
     let ask = |verb: &str, body: Value| command(&arguments, &sources, verb, body);
     match &arguments.verb {

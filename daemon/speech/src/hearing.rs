@@ -52,6 +52,8 @@ const AT_ONCE_PAUSE_MS: u32 = 208;
 const PEEK_MS: u32 = 112;
 /// Quiet after which a wake phrase that was said alone is done with.
 const ALONE_MS: u32 = 240;
+/// What is left of our chime becomes no longer word than this.
+const LEFTOVER: u64 = 320 * MS;
 /// Unknown talk shorter than this is a cough or a door.
 const TALK: u64 = 320 * MS;
 
@@ -392,7 +394,7 @@ impl Hearing {
         }
         let words = self.command.finish();
         let from = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map_or(0, |it| it.end);
-        let words = self.without_ours(words[from..].to_vec());
+        let words = self.without_leftover(self.without_ours(words[from..].to_vec()));
         let span = span(&words);
         let fit = self.fit(&span.text);
         let (text, confidence) = (span.text.clone(), span.confidence);
@@ -457,6 +459,17 @@ impl Hearing {
         }
         let first = words.iter().position(|it| it.text != UNKNOWN || !self.plays(it.start, it.end)).unwrap_or(words.len());
         words.split_off(first)
+    }
+
+    /// Drops a short first word over which we were playing something, the chime above all, where only it keeps the rest from being a sentence.
+    fn without_leftover(&self, mut words: Vec<Word>) -> Vec<Word> {
+        let [first, rest @ ..] = &words[..] else { return words };
+        let ours = first.end.saturating_sub(first.start) < LEFTOVER && self.plays(first.start, first.end);
+        let text = |words: &[Word]| words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
+        if ours && self.fit(&text(&words)) == Fit::Not && matches!(self.fit(&text(rest)), Fit::Whole { .. }) {
+            words.remove(0);
+        }
+        words
     }
 
     /// Whether something was played for at least a third of this time.

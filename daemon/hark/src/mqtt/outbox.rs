@@ -1,9 +1,12 @@
-//! What waits for the broker. While it is away the latest state wins, and only so many events are kept.
+//! What waits for the broker. While it is there every state is told, in order; while it is away the latest one wins, and only so many events are kept.
 
 use std::collections::VecDeque;
 
 /// Events and answers kept while the broker is away; beyond it the oldest are dropped and counted.
 const MAX_WAITING: usize = 64;
+
+/// States of one topic that may wait for the one before to be taken; a call has fewer.
+const MAX_STATES: usize = 16;
 
 /// One message to publish with QoS 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +31,27 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Kept {
-    message: Message,
-    due: bool,
+    topic: String,
+    latest: Vec<u8>,
+    /// What is yet to be told, oldest first.
+    due: VecDeque<Vec<u8>>,
 }
 
 impl Outbox {
-    /// Publishes a state; replaces what was due for the same topic.
+    /// Publishes a state, after those of the same topic that are yet to be told.
     pub fn keep(&mut self, topic: String, payload: Vec<u8>) {
-        match self.kept.iter_mut().find(|kept| kept.message.topic == topic) {
-            Some(kept) if kept.message.payload == payload => (),
-            Some(kept) => {
-                kept.message.payload = payload;
-                kept.due = true;
-            }
-            None => self.kept.push(Kept { message: Message { topic, payload, retain: true }, due: true }),
+        let Some(kept) = self.kept.iter_mut().find(|kept| kept.topic == topic) else {
+            self.kept.push(Kept { topic, due: VecDeque::from([payload.clone()]), latest: payload });
+            return;
+        };
+        if kept.latest == payload {
+            return;
         }
+        if kept.due.len() >= MAX_STATES {
+            kept.due.pop_front();
+        }
+        kept.due.push_back(payload.clone());
+        kept.latest = payload;
     }
 
     /// Publishes something that happened once.
@@ -54,21 +63,25 @@ impl Outbox {
         self.waiting.push_back(Message { topic, payload, retain: false });
     }
 
-    /// The connection is new, or somebody forgot our states: all of them are due again.
+    /// The connection is new, or somebody forgot our states: the latest of each is due again.
     pub fn repeat(&mut self) {
-        self.kept.iter_mut().for_each(|kept| kept.due = true);
+        for kept in &mut self.kept {
+            kept.due = VecDeque::from([kept.latest.clone()]);
+        }
     }
 
     /// Somebody overwrote our state there: it is due again.
     pub fn again(&mut self, topic: &str) {
-        self.kept.iter_mut().filter(|kept| kept.message.topic == topic).for_each(|kept| kept.due = true);
+        for kept in self.kept.iter_mut().filter(|kept| kept.topic == topic && kept.due.is_empty()) {
+            kept.due.push_back(kept.latest.clone());
+        }
     }
 
     /// What is in flight was not taken: it goes out again.
     pub fn lost(&mut self) {
         let Some(message) = self.in_flight.take() else { return };
-        match self.kept.iter_mut().find(|kept| message.retain && kept.message.topic == message.topic) {
-            Some(kept) => kept.due = true,
+        match self.kept.iter_mut().find(|kept| message.retain && kept.topic == message.topic) {
+            Some(kept) => kept.due.push_front(message.payload),
             None => self.waiting.push_front(message),
         }
     }
@@ -78,13 +91,11 @@ impl Outbox {
         if self.in_flight.is_some() {
             return None;
         }
-        self.in_flight = match self.kept.iter_mut().find(|kept| kept.due) {
-            Some(kept) => {
-                kept.due = false;
-                Some(kept.message.clone())
-            }
-            None => self.waiting.pop_front(),
-        };
+        let state = self.kept.iter_mut().find_map(|kept| {
+            let payload = kept.due.pop_front()?;
+            Some(Message { topic: kept.topic.clone(), payload, retain: true })
+        });
+        self.in_flight = state.or_else(|| self.waiting.pop_front());
         self.in_flight.as_ref()
     }
 
@@ -95,7 +106,7 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.in_flight.is_none() && self.waiting.is_empty() && self.kept.iter().all(|kept| !kept.due)
+        self.in_flight.is_none() && self.waiting.is_empty() && self.kept.iter().all(|kept| kept.due.is_empty())
     }
 
     /// How many events and answers were given up.
@@ -117,13 +128,25 @@ mod tests {
         sent
     }
 
-    #[test]
-    fn the_latest_state_wins_while_the_broker_is_away() {
+    fn three_states() -> Outbox {
         let mut outbox = Outbox::default();
         for state in ["dialing", "ringback", "connected"] {
             outbox.keep("call".into(), state.into());
             outbox.push("event".into(), state.into());
         }
+        outbox
+    }
+
+    #[test]
+    fn every_state_is_told_in_order() {
+        let told = ["call dialing", "call ringback", "call connected", "event dialing", "event ringback", "event connected"];
+        assert_eq!(drain(&mut three_states()), told);
+    }
+
+    #[test]
+    fn the_latest_state_wins_after_the_broker_was_away() {
+        let mut outbox = three_states();
+        outbox.repeat();
         assert_eq!(drain(&mut outbox), ["call connected", "event dialing", "event ringback", "event connected"]);
         outbox.repeat();
         assert_eq!(drain(&mut outbox), ["call connected"]);

@@ -35,8 +35,9 @@ use report::Table;
 type Benchmark = fn() -> Table;
 
 /// The benchmarks by name, in the order of the page.
-const ALL: [(&str, Benchmark); 7] = [
+const ALL: [(&str, Benchmark); 8] = [
     ("delays", delays::measure),
+    ("chime", delays::measure_chimes),
     ("cost", cost::measure),
     ("calls", cost::measure_call),
     ("endurance", endurance::measure),

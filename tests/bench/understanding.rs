@@ -1,6 +1,6 @@
 //! Forty commands by the voices of espeak-ng and flite, said in the simulated room.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use media::FRAME;
@@ -40,7 +40,7 @@ const PHRASES: [(&str, &str, &str); 40] = [
     ("decline", "decline", ""),
     ("ignore the call", "decline", ""),
     ("hang up", "hang_up", ""),
-    ("hang up the phone", "hang_up", ""),
+    ("finish the call", "hang_up", ""),
     ("end the call", "hang_up", ""),
     ("redial", "redial", ""),
     ("call again", "redial", ""),
@@ -48,8 +48,8 @@ const PHRASES: [(&str, &str, &str); 40] = [
     ("louder", "volume_up", ""),
     ("turn it down", "volume_down", ""),
     ("volume fifty percent", "volume_percent", ""),
-    ("mute the microphone", "mute", ""),
-    ("turn on the microphone", "unmute", ""),
+    ("mute the call", "mute", ""),
+    ("let them hear me", "unmute", ""),
     ("who is calling", "who_is_calling", ""),
     ("say that again", "repeat", ""),
     ("do not disturb", "do_not_disturb_on", ""),
@@ -105,10 +105,7 @@ pub fn measure() -> Table {
         for ((words, intent, contact), file) in PHRASES.iter().zip(&files) {
             let commands: Vec<&Value> = heard
                 .iter()
-                .filter(|it| {
-                    it["kind"] == "command"
-                        && it["file"].as_str().is_some_and(|it| it.ends_with(&*file.file_name().expect("name").to_string_lossy()))
-                })
+                .filter(|it| it["kind"] == "command" && it["file"].as_str().is_some_and(|it| Path::new(it) == *file))
                 .collect();
             let right = |it: &&Value| it["intent"] == *intent && it["contact"].as_str().unwrap_or_default() == *contact;
             match commands.as_slice() {

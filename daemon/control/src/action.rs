@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::call::{CallId, EndReason};
+use crate::call::{Ask, CallId, EndReason, How};
 use crate::dialplan::{LineName, Uri};
+use crate::house::HouseAction;
 use crate::input::{Bus, PromptId};
 
 /// Something to do; taken from [`crate::Speaker::poll_action`] in order. What one input leads to comes as lines, sound, listening, reports.
@@ -11,6 +12,8 @@ use crate::input::{Bus, PromptId};
 pub enum Action {
     /// For the lines.
     Line(LineAction),
+    /// For the house.
+    House(HouseAction),
     /// For the sound engine.
     Sound(SoundAction),
     /// For the listener.
@@ -30,6 +33,8 @@ pub enum LineAction {
         line: LineName,
         /// To whom.
         to: Uri,
+        /// How it wants to be taken.
+        how: How,
     },
     /// Tells the caller that it rings here (SIP 180).
     Alert(CallId),
@@ -45,6 +50,25 @@ pub enum LineAction {
     Resume(CallId),
     /// Sends touch tones (RFC 4733).
     Dtmf(CallId, String),
+    /// Asks something of the other end, a room of ours.
+    Ask(CallId, Ask),
+}
+
+impl LineAction {
+    /// The call that it is about.
+    pub fn call(&self) -> CallId {
+        match self {
+            LineAction::Dial { call, .. } => *call,
+            LineAction::Alert(call)
+            | LineAction::Accept(call)
+            | LineAction::Reject(call, _)
+            | LineAction::HangUp(call)
+            | LineAction::Hold(call)
+            | LineAction::Resume(call)
+            | LineAction::Dtmf(call, _)
+            | LineAction::Ask(call, _) => *call,
+        }
+    }
 }
 
 /// What the sound engine does.
@@ -75,6 +99,10 @@ pub enum SoundAction {
     Unsilence(CallId),
     /// We do not hear the party.
     Silence(CallId),
+    /// Lets the call's party hear, and be heard by, all others that are bridged, whatever its microphone gate and silence.
+    Bridge(CallId),
+    /// Takes it out.
+    Unbridge(CallId),
     /// Lowers everything on the bus while somebody commands or a prompt speaks.
     Duck(Bus),
     /// Back to normal.
@@ -125,6 +153,8 @@ pub enum Scope {
     RingOut,
     /// As `Asleep`, during a call: only sentences that follow the wake phrase count.
     InCall,
+    /// What follows an open sentence is being recorded; nothing else counts until it ends.
+    Recording,
     /// A question was asked: yes, no, one of the names offered; within the listening time. Comes when the question begins, so that it can be
     /// interrupted, and again when it has been spoken, so that the listening time counts from there.
     Confirming,

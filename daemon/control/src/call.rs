@@ -19,6 +19,32 @@ const MEDIA_WITHIN: Duration = Duration::from_secs(10);
 /// How long a line may take to tell that a call is over that we ended; then it is over for us (RFC 3261, 17.1.2.2: 64 T1 is too long for people).
 const END_WITHIN: Duration = Duration::from_secs(3);
 
+/// How a call wants to be taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// It rings, and somebody answers.
+    #[default]
+    Ring,
+    /// It connects at once, if the room's rules allow it.
+    DropIn,
+    /// As `DropIn`, and only the caller hears.
+    Listen,
+    /// The other room has a call with somebody and carries its sound here: it connects at once.
+    Carry {
+        /// With whom, as shown.
+        with: String,
+    },
+}
+
+/// What one end of a call between rooms asks of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Moves the call that you carry here to that room.
+    Move(crate::house::RoomName),
+    /// Adds somebody, by name, number or room, to the call that you carry here.
+    Add(String),
+}
+
 /// Names a call for as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallId {

@@ -16,7 +16,10 @@ pub const DIRECT: &str = "direct";
 /// The line of the echo test.
 pub const BUILTIN: &str = "builtin";
 
-/// An address: `sip:user@host`, `sips:user@host`, `tel:number` or `hark:echo`. Valid by construction. Lines are asked to dial any but
+/// The line to other speakers of the house.
+pub const ROOMS: &str = "rooms";
+
+/// An address: `sip:user@host`, `sips:user@host`, `tel:number` `hark:echo` or `hark:room/name`. Valid by construction. Lines are asked to dial any but
 /// `tel:`, which the dial plan makes into `sip:number@domain` of the line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uri(String);
@@ -32,7 +35,7 @@ pub enum UriError {
     NoHost,
     /// A character that cannot stand there.
     Character(char),
-    /// `hark:` and something other than `echo`.
+    /// `hark:` and something other than `echo` or `room/name`.
     NotBuiltIn(String),
     /// `tel:` without digits.
     NoDigits,
@@ -45,7 +48,9 @@ impl fmt::Display for UriError {
             UriError::Scheme(scheme) => write!(f, "addresses begin with `sip:`, `sips:`, `tel:` or `hark:`, not `{scheme}:`"),
             UriError::NoHost => f.write_str("a SIP address needs a host; write `sip:user@host`"),
             UriError::Character(c) => write!(f, "{c:?} cannot stand in an address"),
-            UriError::NotBuiltIn(what) => write!(f, "there is no `hark:{what}`; the built-in address is `hark:echo`"),
+            UriError::NotBuiltIn(what) => {
+                write!(f, "there is no `hark:{what}`; write `hark:echo`, or `hark:room/kitchen` for another speaker")
+            }
             UriError::NoDigits => f.write_str("a number needs digits"),
         }
     }
@@ -76,7 +81,10 @@ impl Uri {
             scheme @ ("sip" | "sips") => Uri::sip(scheme, rest),
             "tel" => number(rest).map(|it| Uri(format!("tel:{it}"))).ok_or(UriError::NoDigits),
             "hark" if rest == "echo" => Ok(Uri("hark:echo".into())),
-            "hark" => Err(UriError::NotBuiltIn(rest.into())),
+            "hark" => match rest.strip_prefix("room/").filter(|it| is_room_name(it)) {
+                Some(room) => Ok(Uri::room(room)),
+                None => Err(UriError::NotBuiltIn(rest.into())),
+            },
             _ => Err(UriError::Scheme(scheme.into())),
         }
     }
@@ -107,6 +115,16 @@ impl Uri {
     /// The built-in echo test.
     pub fn echo_test() -> Uri {
         Uri("hark:echo".into())
+    }
+
+    /// Another speaker of the house; `room` is its name in topics.
+    pub fn room(room: &str) -> Uri {
+        Uri(format!("hark:room/{room}"))
+    }
+
+    /// The room that it is the address of.
+    pub fn room_name(&self) -> Option<&str> {
+        self.0.strip_prefix("hark:room/")
     }
 
     /// The address as text.
@@ -152,6 +170,11 @@ impl std::str::FromStr for Uri {
     fn from_str(text: &str) -> Result<Uri, UriError> {
         Uri::parse(text)
     }
+}
+
+/// Whether it can be a room's name in topics and addresses.
+fn is_room_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
 }
 
 /// The digits of a number as people write it, or `None` if it is no number: `+49 (0)30 12-34` is `+49301234`.
@@ -283,7 +306,7 @@ fn rung(to: &Uri, line: Option<&str>, settings: &Settings, down: &BTreeSet<LineN
     let up = |it: &&LineSettings| !down.contains(&it.name);
     let chosen = match (line, to.scheme()) {
         (Some(name), _) => named(name),
-        (None, "hark") => named(BUILTIN),
+        (None, "hark") => named(if to.room_name().is_some() { ROOMS } else { BUILTIN }),
         (None, "tel") => {
             settings.lines.iter().find(|it| has_domain(it) && up(it)).or_else(|| settings.lines.iter().find(has_domain))
         }

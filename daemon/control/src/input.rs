@@ -1,8 +1,9 @@
 //! Everything that can happen to the speaker.
 
-use crate::call::{CallId, EndReason};
+use crate::call::{Ask, CallId, EndReason, How};
 use crate::contacts::Contacts;
 use crate::dialplan::{LineName, Uri};
+use crate::house::{HouseEvent, RecordingId};
 use crate::speaker::Settings;
 
 /// Something that happened; the only way into [`crate::Speaker`].
@@ -14,6 +15,8 @@ pub enum Input {
     Heard(Heard),
     /// Something happened on a line.
     Line(LineEvent),
+    /// Something happened in the house.
+    House(HouseEvent),
     /// Something that was to be played has been.
     Sound(SoundNotice),
     /// The contacts were read anew; calls that are up stay up.
@@ -96,7 +99,10 @@ pub enum Bus {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     /// The wake phrase.
-    Wake,
+    Wake {
+        /// How well, 0 to 1, to be compared with other speakers of the house.
+        score: f32,
+    },
     /// A whole sentence of the grammar in force. `woken` tells whether the wake phrase was said before it.
     Sentence {
         /// The words, as in the grammar.
@@ -106,6 +112,17 @@ pub enum Heard {
         /// Whether the wake phrase came first.
         woken: bool,
     },
+    /// Words after which people say what they like, such as "announce"; what follows is recorded.
+    Open {
+        /// The words, as in the grammar.
+        text: String,
+        /// 0 to 1.
+        confidence: f32,
+        /// Whether it goes on in the same breath: then no sign is due.
+        goes_on: bool,
+    },
+    /// What followed an `Open` was recorded to its end.
+    Recorded(RecordingId),
     /// After the wake phrase something was said that is no sentence of the grammar.
     Rejected,
     /// After the wake phrase nothing was said.
@@ -129,6 +146,8 @@ pub enum LineEvent {
         from: Uri,
         /// The name that the caller sent, empty if none.
         display: String,
+        /// How it wants to be taken; other rooms only, everybody else rings.
+        how: How,
     },
     /// The other end rings (SIP 180 without media).
     Alerting(CallId),
@@ -142,6 +161,8 @@ pub enum LineEvent {
     ResumedByThem(CallId),
     /// The other end pressed a key.
     Dtmf(CallId, char),
+    /// The other end, a room of ours, asks for something.
+    Asked(CallId, Ask),
     /// The call is over, whoever ended it (after our `HangUp` and `Reject` too); nothing follows about it.
     Ended(CallId, EndReason),
 }

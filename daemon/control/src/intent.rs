@@ -101,7 +101,7 @@ impl Intent {
     /// Whether it counts without the wake phrase while no question is open.
     pub fn counts_at_once(&self, scope: Scope) -> bool {
         match scope {
-            Scope::Asleep | Scope::Command | Scope::InCall | Scope::Confirming => false,
+            Scope::Asleep | Scope::Command | Scope::InCall | Scope::Recording | Scope::Confirming => false,
             Scope::Ringing => matches!(self, Intent::Answer | Intent::Decline),
             Scope::RingOut => matches!(self, Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_)),
         }

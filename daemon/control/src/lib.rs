@@ -16,6 +16,7 @@ pub mod intent;
 
 pub mod contacts;
 pub mod dialplan;
+pub mod house;
 
 pub mod focus;
 pub mod phrases;

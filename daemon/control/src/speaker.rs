@@ -140,6 +140,7 @@ impl Speaker {
             Input::Command(command) => self.command(command),
             Input::Heard(heard) => self.heard(heard),
             Input::Line(event) => self.line(event),
+            Input::House(_) => (),
             Input::Sound(notice) => self.sound(notice),
             Input::Contacts(contacts) => self.learn(contacts),
             Input::Settings(settings) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::action::{LineAction, Peer};
-use crate::call::{Call, CallId, Event, State};
+use crate::call::{Call, CallId, Event, How, State};
 use crate::dialplan::Rung;
 use crate::time::Time;
 
@@ -29,7 +29,7 @@ impl Switchboard {
         self.dialled += 1;
         let id = CallId::Out(self.dialled);
         let state = State::Dialing { until: now + rung.ring_for };
-        actions.push(LineAction::Dial { call: id, line: rung.line, to: rung.to });
+        actions.push(LineAction::Dial { call: id, line: rung.line, to: rung.to, how: How::Ring });
         self.calls.insert(id, Call { id, peer, state, rest, others });
         id
     }

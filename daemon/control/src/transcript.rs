@@ -2,6 +2,7 @@
 //!
 //! One line each. Names and texts stand in quotes; what is left out at the end of a line has its default.
 
+mod house;
 mod read;
 mod write;
 

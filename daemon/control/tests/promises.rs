@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use control::Speaker;
 use control::action::{Action, CallState, Event, LineAction, Report, Scope, SettingReport, SoundAction, Tone};
-use control::call::{CallId, EndReason};
+use control::call::{CallId, EndReason, How};
 use control::input::{Bus, Command, Heard, Input, LineEvent, PromptId, SoundNotice, VolumeChange, VolumeTo};
 use control::time::Time;
 use proptest::prelude::*;
@@ -143,7 +143,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..4usize, 0..REASONS.len()).prop_map(|(nth, n)| Step::End(nth, REASONS[n])),
         6 => command().prop_map(|it| Step::Input(Input::Command(it))),
         6 => heard.prop_map(|it| Step::Input(Input::Heard(it))),
-        1 => Just(Step::Input(Input::Heard(Heard::Wake))),
+        1 => Just(Step::Input(Input::Heard(Heard::Wake { score: 0.0 }))),
         1 => Just(Step::Input(Input::Heard(Heard::Rejected))),
         1 => Just(Step::Input(Input::Heard(Heard::Nothing))),
         2 => (1u32..30).prop_map(|it| Step::Input(Input::Sound(SoundNotice::Said(PromptId(it))))),
@@ -215,7 +215,13 @@ impl World {
                 let call = CallId::In(self.callers);
                 self.live.insert(call, OnTheLine::default());
                 let from = CALLERS[caller].parse().unwrap();
-                self.input(Input::Line(LineEvent::Incoming { call, line: "direct".into(), from, display: String::new() }));
+                self.input(Input::Line(LineEvent::Incoming {
+                    call,
+                    line: "direct".into(),
+                    from,
+                    display: String::new(),
+                    how: How::Ring,
+                }));
             }
             Step::Tell(nth, event) => {
                 let call = self.nth(nth);
@@ -283,7 +289,7 @@ impl World {
                     assert!(self.live.remove(&call).is_some(), "{call} ended and was not live");
                     *self.ended.entry(call).or_default() += 1;
                 }
-                Action::Report(_) => (),
+                Action::House(_) | Action::Report(_) => (),
             }
         }
         self.check();
@@ -310,7 +316,7 @@ impl World {
             LineAction::Reject(id, _) => on(id, |it| (assert!(!it.accepted), it.ending = true).1, live),
             LineAction::Hold(id) => on(id, |it| (assert!(it.connected && !it.held_by_us), it.held_by_us = true).1, live),
             LineAction::Resume(id) => on(id, |it| (assert!(it.connected && it.held_by_us), it.held_by_us = false).1, live),
-            LineAction::Dtmf(id, _) => on(id, |it| assert!(it.connected), live),
+            LineAction::Dtmf(id, _) | LineAction::Ask(id, _) => on(id, |it| assert!(it.connected), live),
         }
     }
 
@@ -326,7 +332,7 @@ impl World {
             SoundAction::Unduck(bus) => assert!(self.ducked.remove(&bus), "not ducked"),
             SoundAction::Volume(_, volume) => assert!(volume <= 100),
             SoundAction::Say { text, .. } => assert!(!text.trim().is_empty(), "nothing is said"),
-            SoundAction::StopSaying | SoundAction::Earcon(_) => (),
+            SoundAction::Bridge(_) | SoundAction::Unbridge(_) | SoundAction::StopSaying | SoundAction::Earcon(_) => (),
         }
     }
 
@@ -383,7 +389,7 @@ proptest! {
                 Step::Input(input) => input,
                 Step::Incoming(n) => {
                     let from = CALLERS[n].parse().unwrap();
-                    Input::Line(LineEvent::Incoming { call: CallId::In(n as u32), line: "a b".into(), from, display: "\"x\\ \n".into() })
+                    Input::Line(LineEvent::Incoming { call: CallId::In(n as u32), line: "a b".into(), from, display: "\"x\\ \n".into(), how: How::Ring })
                 }
                 Step::Tell(nth, event) => Input::Line(event(CallId::Out(nth as u32))),
                 Step::End(nth, reason) => Input::Line(LineEvent::Ended(CallId::Out(nth as u32), reason)),

@@ -216,6 +216,7 @@ impl App {
                     }
                     self.parts.sound.act(action);
                 }
+                Action::House(_) => (),
                 Action::Listen(scope) => self.parts.ears.listen(scope, self.parts.speaker.grammar(scope)),
                 Action::Report(report) => self.report(report),
             }
@@ -272,6 +273,9 @@ impl App {
                     LineEvent::Ended(call, _) => Some(*call),
                     _ => None,
                 };
+                if let LineEvent::Incoming { call, line, .. } = &event {
+                    self.parts.switch.incoming(*call, line);
+                }
                 self.handle(Input::Line(event));
                 if let Some(call) = over {
                     self.parts.sound.leave(call);
@@ -296,10 +300,10 @@ impl App {
         let since_end = Duration::from_millis(notice.at_ms.saturating_sub(notice.said_until_ms));
         let end = at.checked_sub(since_end).unwrap_or(at);
         let heard = match notice.kind {
-            speech::Heard::Wake => {
+            speech::Heard::Wake { score } => {
                 self.wakes += 1;
                 self.measured.wake_to_chime_ms = Some(milliseconds(end.elapsed()));
-                Heard::Wake
+                Heard::Wake { score }
             }
             speech::Heard::Sentence { text, confidence, woken } => {
                 self.command_end = Some(end);

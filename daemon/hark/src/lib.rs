@@ -7,6 +7,7 @@ pub mod cmd;
 pub mod config;
 pub mod demo;
 pub mod ears;
+pub mod house;
 pub mod lines;
 pub mod mqtt;
 pub mod recorder;

@@ -216,7 +216,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         speaker,
         sound: Sound::new(engine, voice),
         ears,
-        switch: Switch::new(sip, builtin),
+        switch: Switch::new(sip, builtin, None),
         known: known_in,
         store,
         mqtt: outgoing,

@@ -126,6 +126,7 @@ impl Sound {
             SoundAction::CloseMic(call) => self.of_party(call, Command::CloseMic),
             SoundAction::Unsilence(call) => self.of_party(call, Command::Unsilence),
             SoundAction::Silence(call) => self.of_party(call, Command::Silence),
+            SoundAction::Bridge(_) | SoundAction::Unbridge(_) => (),
             SoundAction::Duck(bus) => self.send(Command::Duck(engine_bus(bus), DUCKED)),
             SoundAction::Unduck(bus) => self.send(Command::Unduck(engine_bus(bus))),
             SoundAction::Volume(bus, percent) => self.send(Command::Gain(engine_bus(bus), gain(percent))),

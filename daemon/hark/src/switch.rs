@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use control::action::LineAction;
 use control::call::{CallId, EndReason};
 use control::dialplan::LineName;
+use control::dialplan::ROOMS;
 use control::input::LineEvent;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -17,25 +18,40 @@ pub struct Switch {
     /// Serves all accounts and the line `direct`; `None` when SIP is off.
     sip: Option<mpsc::Sender<LineAction>>,
     builtin: mpsc::Sender<LineAction>,
-    /// Calls of the line `builtin`; all others are SIP's.
-    builtin_calls: BTreeMap<CallId, LineName>,
+    /// To other speakers; `None` when there is no house.
+    rooms: Option<mpsc::Sender<LineAction>>,
+    /// Calls of the lines `builtin` and `rooms`; all others are SIP's.
+    calls: BTreeMap<CallId, LineName>,
 }
 
 impl Switch {
     /// Takes the tasks' channels.
-    pub fn new(sip: Option<mpsc::Sender<LineAction>>, builtin: mpsc::Sender<LineAction>) -> Switch {
-        Switch { sip, builtin, builtin_calls: BTreeMap::new() }
+    pub fn new(
+        sip: Option<mpsc::Sender<LineAction>>,
+        builtin: mpsc::Sender<LineAction>,
+        rooms: Option<mpsc::Sender<LineAction>>,
+    ) -> Switch {
+        Switch { sip, builtin, rooms, calls: BTreeMap::new() }
+    }
+
+    /// A call came in on this line.
+    pub fn incoming(&mut self, call: CallId, line: &LineName) {
+        if [BUILTIN, ROOMS].contains(&line.as_str()) {
+            self.calls.insert(call, line.clone());
+        }
     }
 
     /// Hands the action to its line. Where that cannot be, says what became of the call.
     pub fn act(&mut self, action: LineAction) -> Option<LineEvent> {
-        let call = call_of(&action);
-        if let LineAction::Dial { line, .. } = &action
-            && line == BUILTIN
-        {
-            self.builtin_calls.insert(call, line.clone());
+        let call = action.call();
+        if let LineAction::Dial { line, .. } = &action {
+            self.incoming(call, line);
         }
-        let task = if self.builtin_calls.contains_key(&call) { Some(&self.builtin) } else { self.sip.as_ref() };
+        let task = match self.calls.get(&call).map(String::as_str) {
+            Some(BUILTIN) => Some(&self.builtin),
+            Some(_) => self.rooms.as_ref(),
+            None => self.sip.as_ref(),
+        };
         let Some(task) = task else {
             return Some(LineEvent::Ended(call, EndReason::LineDown));
         };
@@ -47,19 +63,6 @@ impl Switch {
 
     /// A call is over.
     pub fn forget(&mut self, call: CallId) {
-        self.builtin_calls.remove(&call);
-    }
-}
-
-fn call_of(action: &LineAction) -> CallId {
-    match action {
-        LineAction::Dial { call, .. } => *call,
-        LineAction::Alert(call)
-        | LineAction::Accept(call)
-        | LineAction::Reject(call, _)
-        | LineAction::HangUp(call)
-        | LineAction::Hold(call)
-        | LineAction::Resume(call)
-        | LineAction::Dtmf(call, _) => *call,
+        self.calls.remove(&call);
     }
 }

@@ -98,7 +98,10 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     /// The wake phrase.
-    Wake,
+    Wake {
+        /// How well, 0 to 1, to be compared with other speakers of the house.
+        score: f32,
+    },
     /// A whole sentence.
     Sentence {
         /// As in the grammar.
@@ -320,7 +323,7 @@ impl Hearing {
             Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
                 self.looks = 0;
                 self.next_look = 0;
-                notices.push(self.notice(&span, Heard::Wake));
+                notices.push(self.notice(&span, Heard::Wake { score: 0.0 }));
                 self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
                 self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
                 self.wake.stop();

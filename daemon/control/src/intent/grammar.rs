@@ -49,6 +49,8 @@ pub struct Grammar {
     pub after_wake: Vec<String>,
     /// Sentences that count without it.
     pub at_once: Vec<String>,
+    /// Sentences after which people say what they like; they count after the wake phrase, and what follows is recorded.
+    pub open: Vec<String>,
     /// Sentences that end in as many digits as one likes; they count after the wake phrase.
     pub loops: Vec<Loop>,
 }
@@ -343,6 +345,7 @@ impl Sentences {
         Grammar {
             after_wake: self.commands.keys().cloned().collect(),
             at_once: now.into_iter().collect(),
+            open: Vec::new(),
             loops: self.loops.iter().map(digits).collect(),
         }
     }

@@ -12,13 +12,14 @@ use crate::prompts::Prompt;
 impl Speaker {
     pub(super) fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Wake => {
+            Heard::Wake { score: _ } => {
                 self.hush();
                 self.dialogue.wake(self.now, self.settings.listen_for);
                 self.sounds.push(SoundAction::Earcon(Earcon::Awake));
                 self.report(Event::Wake);
             }
             Heard::Sentence { text, confidence, woken } => self.sentence(&text, confidence, woken),
+            Heard::Open { .. } | Heard::Recorded(_) => (),
             Heard::Rejected => self.not_understood(),
             Heard::Nothing if self.dialogue.is_open() => {
                 self.dialogue = Dialogue::Asleep;
@@ -156,13 +157,14 @@ impl Speaker {
                 self.down.insert(line.clone(), why.clone());
                 return self.reports.push(Report::Line { line, up: Err(why) });
             }
-            LineEvent::Incoming { call, line: _, from, display } => return self.incoming(call, from, &display),
+            LineEvent::Incoming { call, line: _, from, display, how: _ } => return self.incoming(call, from, &display),
             LineEvent::Dtmf(id, key) => {
                 if self.calls.get(id).is_some_and(|it| matches!(it.state, State::Connected { .. } | State::Held { .. })) {
                     self.report(Event::Dtmf(id, key));
                 }
                 return;
             }
+            LineEvent::Asked(..) => return,
             LineEvent::Alerting(id) => (id, On::Alerting),
             LineEvent::EarlyMedia(id) => (id, On::EarlyMedia),
             LineEvent::Answered(id) => (id, On::Answered),

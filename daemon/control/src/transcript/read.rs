@@ -4,16 +4,18 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::ReadError;
+use super::house;
 use super::write::{BUSES, CALL_STATES, EARCONS, SCOPES, TONES};
 use crate::action::{Action, CallReport, Event, History, LineAction, Peer, Report, SettingReport, SoundAction};
 use crate::call::CallId;
 use crate::contacts::{Address, Contact, Contacts};
 use crate::dialplan::Uri;
+use crate::house::RecordingId;
 use crate::input::{Bus, Command, Heard, Input, LineEvent, PromptId, SoundNotice, VolumeChange, VolumeTo};
 use crate::intent::grammar::INTENTS;
 use crate::speaker::{LineSettings, Settings};
 
-type Read<T> = Result<T, ReadError>;
+pub(super) type Read<T> = Result<T, ReadError>;
 
 /// What is left of a line.
 pub(super) struct Words {
@@ -62,16 +64,16 @@ fn split(line: &str) -> Read<Vec<String>> {
 }
 
 impl Words {
-    fn text(&mut self, wanted: &'static str) -> Read<String> {
+    pub(super) fn text(&mut self, wanted: &'static str) -> Read<String> {
         self.words.next().ok_or(ReadError::Missing(wanted))
     }
 
-    fn parsed<T: FromStr>(&mut self, wanted: &'static str) -> Read<T> {
+    pub(super) fn parsed<T: FromStr>(&mut self, wanted: &'static str) -> Read<T> {
         let found = self.text(wanted)?;
         found.parse().map_err(|_| ReadError::Wrong { found, wanted })
     }
 
-    fn of<T: Copy>(&mut self, table: &[(T, &str)], wanted: &'static str) -> Read<T> {
+    pub(super) fn of<T: Copy>(&mut self, table: &[(T, &str)], wanted: &'static str) -> Read<T> {
         let found = self.text(wanted)?;
         table.iter().find(|(_, word)| *word == found).map(|(it, _)| *it).ok_or(ReadError::Wrong { found, wanted })
     }
@@ -81,7 +83,7 @@ impl Words {
         self.words.next_if(|it| it == word).is_some()
     }
 
-    fn is_over(&mut self) -> bool {
+    pub(super) fn is_over(&mut self) -> bool {
         self.words.peek().is_none()
     }
 
@@ -93,11 +95,11 @@ impl Words {
         self.parsed("an address")
     }
 
-    fn name(&mut self) -> Read<String> {
+    pub(super) fn name(&mut self) -> Read<String> {
         self.text("a name")
     }
 
-    fn seconds(&mut self) -> Read<Duration> {
+    pub(super) fn seconds(&mut self) -> Read<Duration> {
         let wanted = "a number of seconds";
         let found = self.text(wanted)?;
         let (whole, part) = found.split_once('.').unwrap_or((&found, ""));
@@ -121,7 +123,7 @@ impl Words {
         Ok(Peer { name, address, known: self.of(&[(true, "known"), (false, "unknown")], "`known` or `unknown`")? })
     }
 
-    fn wrong<T>(found: String, wanted: &'static str) -> Read<T> {
+    pub(super) fn wrong<T>(found: String, wanted: &'static str) -> Read<T> {
         Err(ReadError::Wrong { found, wanted })
     }
 }
@@ -147,7 +149,16 @@ pub(super) fn input(it: &mut Words) -> Read<Input> {
         "repeat" => Command::Repeat,
         "cancel" => Command::Cancel,
         "say" => Command::Say(it.text("a text")?),
-        "wake" => return Ok(Input::Heard(Heard::Wake)),
+        "wake" => {
+            let score = if it.is_over() { 0.0 } else { it.parsed("a score")? };
+            return Ok(Input::Heard(Heard::Wake { score }));
+        }
+        "open" => {
+            let (text, confidence) = (it.text("a sentence")?, it.parsed("a confidence")?);
+            return Ok(Input::Heard(Heard::Open { text, confidence, goes_on: it.next_is("goes-on") }));
+        }
+        "recorded" => return Ok(Input::Heard(Heard::Recorded(RecordingId(it.parsed("a recording's number")?)))),
+        "house" => return house::read_event(it).map(Input::House),
         "rejected" => return Ok(Input::Heard(Heard::Rejected)),
         "nothing" => return Ok(Input::Heard(Heard::Nothing)),
         "heard" => {
@@ -182,7 +193,8 @@ fn line(it: &mut Words, verb: String, wanted: &'static str) -> Read<LineEvent> {
         },
         "incoming" => {
             let (call, line, from) = (it.call()?, it.name()?, it.address()?);
-            LineEvent::Incoming { call, line, from, display: if it.is_over() { String::new() } else { it.name()? } }
+            let display = if it.is_over() { String::new() } else { it.name()? };
+            LineEvent::Incoming { call, line, from, display, how: house::read_how(it)? }
         }
         "alerting" => LineEvent::Alerting(it.call()?),
         "early-media" => LineEvent::EarlyMedia(it.call()?),
@@ -190,6 +202,7 @@ fn line(it: &mut Words, verb: String, wanted: &'static str) -> Read<LineEvent> {
         "held-by-them" => LineEvent::HeldByThem(it.call()?),
         "resumed-by-them" => LineEvent::ResumedByThem(it.call()?),
         "pressed" => LineEvent::Dtmf(it.call()?, it.parsed("a key")?),
+        "asked" => LineEvent::Asked(it.call()?, house::read_ask(it)?),
         "ended" => LineEvent::Ended(it.call()?, it.parsed("a reason")?),
         _ => return Words::wrong(verb, wanted),
     })
@@ -263,7 +276,9 @@ pub(super) fn action(it: &mut Words) -> Read<Action> {
     let wanted = "something to do";
     let verb = it.text(wanted)?;
     Ok(match verb.as_str() {
-        "dial" => Action::Line(LineAction::Dial { call: it.call()?, line: it.name()?, to: it.address()? }),
+        "dial" => {
+            Action::Line(LineAction::Dial { call: it.call()?, line: it.name()?, to: it.address()?, how: house::read_how(it)? })
+        }
         "alert" => Action::Line(LineAction::Alert(it.call()?)),
         "accept" => Action::Line(LineAction::Accept(it.call()?)),
         "reject" => Action::Line(LineAction::Reject(it.call()?, it.parsed("a reason")?)),
@@ -271,6 +286,8 @@ pub(super) fn action(it: &mut Words) -> Read<Action> {
         "hold" => Action::Line(LineAction::Hold(it.call()?)),
         "resume" => Action::Line(LineAction::Resume(it.call()?)),
         "dtmf" => Action::Line(LineAction::Dtmf(it.call()?, it.text("keys")?)),
+        "ask" => Action::Line(LineAction::Ask(it.call()?, house::read_ask(it)?)),
+        "house" => Action::House(house::read_action(it)?),
         "tone" => Action::Sound(SoundAction::Tone(it.of(&TONES, "a tone")?)),
         "stop-tone" => Action::Sound(SoundAction::StopTone),
         "earcon" => Action::Sound(SoundAction::Earcon(it.of(&EARCONS, "an earcon")?)),
@@ -283,6 +300,8 @@ pub(super) fn action(it: &mut Words) -> Read<Action> {
         "close-mic" => Action::Sound(SoundAction::CloseMic(it.call()?)),
         "unsilence" => Action::Sound(SoundAction::Unsilence(it.call()?)),
         "silence" => Action::Sound(SoundAction::Silence(it.call()?)),
+        "bridge" => Action::Sound(SoundAction::Bridge(it.call()?)),
+        "unbridge" => Action::Sound(SoundAction::Unbridge(it.call()?)),
         "duck" => Action::Sound(SoundAction::Duck(it.bus()?)),
         "unduck" => Action::Sound(SoundAction::Unduck(it.bus()?)),
         "volume" => Action::Sound(SoundAction::Volume(it.bus()?, it.parsed("a volume")?)),

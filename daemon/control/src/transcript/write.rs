@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter, Result, Write};
 use std::time::Duration;
 
+use super::house;
 use crate::action::{
     Action, CallReport, CallState, Earcon, Event, History, LineAction, Peer, Report, Scope, SettingReport, SoundAction, Tone,
 };
@@ -20,12 +21,13 @@ pub(super) const EARCONS: [(Earcon, &str); 5] = [
     (Earcon::Ended, "ended"),
 ];
 pub(super) const BUSES: [(Bus, &str); 3] = [(Bus::Call, "call"), (Bus::Ring, "ring"), (Bus::Announce, "announce")];
-pub(super) const SCOPES: [(Scope, &str); 6] = [
+pub(super) const SCOPES: [(Scope, &str); 7] = [
     (Scope::Asleep, "asleep"),
     (Scope::Command, "command"),
     (Scope::Ringing, "ringing"),
     (Scope::RingOut, "ring-out"),
     (Scope::InCall, "in-call"),
+    (Scope::Recording, "recording"),
     (Scope::Confirming, "confirming"),
 ];
 pub(super) const CALL_STATES: [(CallState, &str); 7] = [
@@ -39,12 +41,12 @@ pub(super) const CALL_STATES: [(CallState, &str); 7] = [
 ];
 
 /// The word for a value of one of the tables above.
-fn word<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
+pub(super) fn word<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
     table.iter().find(|(it, _)| it == value).map_or("?", |(_, word)| word)
 }
 
 /// A text in quotes.
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -62,7 +64,7 @@ impl Display for Quoted<'_> {
 }
 
 /// Seconds, exact.
-struct Seconds(Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -74,13 +76,22 @@ impl Display for Seconds {
 pub(super) fn input(f: &mut Formatter<'_>, input: &Input) -> Result {
     match input {
         Input::Command(it) => command(f, it),
-        Input::Heard(Heard::Wake) => f.write_str("wake"),
+        Input::Heard(Heard::Wake { score: 0.0 }) => f.write_str("wake"),
+        Input::Heard(Heard::Wake { score }) => write!(f, "wake {score}"),
+        Input::Heard(Heard::Open { text, confidence, goes_on }) => {
+            write!(f, "open {} {confidence}{}", Quoted(text), if *goes_on { " goes-on" } else { "" })
+        }
+        Input::Heard(Heard::Recorded(id)) => write!(f, "recorded {}", id.0),
         Input::Heard(Heard::Sentence { text, confidence, woken }) => {
             write!(f, "heard {} {confidence}{}", Quoted(text), if *woken { " woken" } else { "" })
         }
         Input::Heard(Heard::Rejected) => f.write_str("rejected"),
         Input::Heard(Heard::Nothing) => f.write_str("nothing"),
         Input::Line(it) => line(f, it),
+        Input::House(it) => {
+            f.write_str("house ")?;
+            house::write_event(f, it)
+        }
         Input::Sound(SoundNotice::Said(prompt)) => write!(f, "said {}", prompt.0),
         Input::Sound(SoundNotice::CardLost) => f.write_str("card-lost"),
         Input::Sound(SoundNotice::CardBack) => f.write_str("card-back"),
@@ -129,8 +140,9 @@ fn line(f: &mut Formatter<'_>, event: &LineEvent) -> Result {
     match event {
         LineEvent::Up(line) => write!(f, "line {} up", Quoted(line)),
         LineEvent::Down(line, why) => write!(f, "line {} down {}", Quoted(line), Quoted(why)),
-        LineEvent::Incoming { call, line, from, display } => {
-            write!(f, "incoming {call} {} {from} {}", Quoted(line), Quoted(display))
+        LineEvent::Incoming { call, line, from, display, how } => {
+            write!(f, "incoming {call} {} {from} {}", Quoted(line), Quoted(display))?;
+            house::write_how(f, how)
         }
         LineEvent::Alerting(call) => write!(f, "alerting {call}"),
         LineEvent::EarlyMedia(call) => write!(f, "early-media {call}"),
@@ -138,6 +150,10 @@ fn line(f: &mut Formatter<'_>, event: &LineEvent) -> Result {
         LineEvent::HeldByThem(call) => write!(f, "held-by-them {call}"),
         LineEvent::ResumedByThem(call) => write!(f, "resumed-by-them {call}"),
         LineEvent::Dtmf(call, key) => write!(f, "pressed {call} {}", Quoted(key.encode_utf8(&mut [0; 4]))),
+        LineEvent::Asked(call, ask) => {
+            write!(f, "asked {call} ")?;
+            house::write_ask(f, ask)
+        }
         LineEvent::Ended(call, reason) => write!(f, "ended {call} {reason}"),
     }
 }
@@ -176,6 +192,10 @@ fn line_settings(f: &mut Formatter<'_>, line: &LineSettings) -> Result {
 pub(super) fn action(f: &mut Formatter<'_>, action: &Action) -> Result {
     match action {
         Action::Line(it) => line_action(f, it),
+        Action::House(it) => {
+            f.write_str("house ")?;
+            house::write_action(f, it)
+        }
         Action::Sound(it) => sound_action(f, it),
         Action::Listen(scope) => write!(f, "listen {}", word(&SCOPES, scope)),
         Action::Report(it) => {
@@ -187,7 +207,10 @@ pub(super) fn action(f: &mut Formatter<'_>, action: &Action) -> Result {
 
 fn line_action(f: &mut Formatter<'_>, action: &LineAction) -> Result {
     match action {
-        LineAction::Dial { call, line, to } => write!(f, "dial {call} {} {to}", Quoted(line)),
+        LineAction::Dial { call, line, to, how } => {
+            write!(f, "dial {call} {} {to}", Quoted(line))?;
+            house::write_how(f, how)
+        }
         LineAction::Alert(call) => write!(f, "alert {call}"),
         LineAction::Accept(call) => write!(f, "accept {call}"),
         LineAction::Reject(call, reason) => write!(f, "reject {call} {reason}"),
@@ -195,6 +218,10 @@ fn line_action(f: &mut Formatter<'_>, action: &LineAction) -> Result {
         LineAction::Hold(call) => write!(f, "hold {call}"),
         LineAction::Resume(call) => write!(f, "resume {call}"),
         LineAction::Dtmf(call, keys) => write!(f, "dtmf {call} {}", Quoted(keys)),
+        LineAction::Ask(call, ask) => {
+            write!(f, "ask {call} ")?;
+            house::write_ask(f, ask)
+        }
     }
 }
 
@@ -209,6 +236,8 @@ fn sound_action(f: &mut Formatter<'_>, action: &SoundAction) -> Result {
         SoundAction::CloseMic(call) => write!(f, "close-mic {call}"),
         SoundAction::Unsilence(call) => write!(f, "unsilence {call}"),
         SoundAction::Silence(call) => write!(f, "silence {call}"),
+        SoundAction::Bridge(call) => write!(f, "bridge {call}"),
+        SoundAction::Unbridge(call) => write!(f, "unbridge {call}"),
         SoundAction::Duck(bus) => write!(f, "duck {}", word(&BUSES, bus)),
         SoundAction::Unduck(bus) => write!(f, "unduck {}", word(&BUSES, bus)),
         SoundAction::Volume(bus, volume) => write!(f, "volume {} {volume}", word(&BUSES, bus)),

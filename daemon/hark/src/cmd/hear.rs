@@ -164,7 +164,7 @@ fn hear(samples: &[f32], model: &Model, settings: &HearingSettings, listen: &Lis
 
 fn line<'a>(file: &'a str, notice: &'a Notice, meaning: impl Fn(&str) -> Option<intent::Intent>) -> Option<Line<'a>> {
     let (kind, intent) = match &notice.kind {
-        Heard::Wake => ("wake", None),
+        Heard::Wake { .. } => ("wake", None),
         Heard::Sentence { text, .. } => ("command", meaning(text)),
         Heard::Rejected { .. } => ("rejected", None),
         Heard::Nothing => return None,

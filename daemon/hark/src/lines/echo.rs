@@ -57,7 +57,8 @@ impl EchoLine {
                 | LineAction::Reject(..)
                 | LineAction::Hold(_)
                 | LineAction::Resume(_)
-                | LineAction::Dtmf(..) => (),
+                | LineAction::Dtmf(..)
+                | LineAction::Ask(..) => (),
             }
         }
         for task in self.calls.values() {

@@ -193,7 +193,7 @@ impl Desk {
 
     async fn act(&mut self, action: LineAction) {
         let call = match &action {
-            LineAction::Dial { call, line, to } => {
+            LineAction::Dial { call, line, to, how: _ } => {
                 let account = self.accounts.get(line).cloned();
                 if account.is_none() && line != DIRECT {
                     return self.tell(LineEvent::Ended(*call, EndReason::LineDown)).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use control::action::LineAction;
-use control::call::{CallId, EndReason};
+use control::call::{CallId, EndReason, How};
 use control::dialplan::Uri;
 use control::input::LineEvent;
 use hark::config::{SipSettings, Srtp};
@@ -97,7 +97,7 @@ impl Speaker {
     pub fn dial_on(&mut self, line: &str, to: &str) -> CallId {
         self.last_out += 1;
         let call = CallId::Out(self.last_out);
-        self.act(LineAction::Dial { call, line: line.into(), to: Uri::parse(to).expect("address") });
+        self.act(LineAction::Dial { call, line: line.into(), to: Uri::parse(to).expect("address"), how: How::Ring });
         call
     }
 

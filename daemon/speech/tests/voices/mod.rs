@@ -172,7 +172,7 @@ pub fn short(notices: &[Notice]) -> Vec<String> {
     notices
         .iter()
         .map(|it| match &it.kind {
-            Heard::Wake => "wake".into(),
+            Heard::Wake { .. } => "wake".into(),
             Heard::Sentence { text, woken: true, .. } => format!("={text}"),
             Heard::Sentence { text, woken: false, .. } => format!("~{text}"),
             Heard::Rejected { .. } => "?".into(),

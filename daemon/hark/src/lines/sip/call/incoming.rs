@@ -36,7 +36,7 @@ impl Call {
         info!(call = %self.id, "called");
         let (from, display) = caller(&ringing.invite.request);
         let line = self.account.as_ref().map_or("direct".to_owned(), |it| it.settings.name.clone());
-        self.tell(LineEvent::Incoming { call: self.id, line, from, display }).await;
+        self.tell(LineEvent::Incoming { call: self.id, line, from, display, how: control::call::How::Ring }).await;
         match self.wait(ringing).await {
             Ok(talk) => talk.run(self).await,
             Err(reason) => self.ended(reason).await,

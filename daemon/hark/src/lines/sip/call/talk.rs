@@ -73,6 +73,8 @@ impl Talk {
                 self.running.media.order(Order::Press(keys)).await;
             }
             LineAction::Dtmf(_, keys) => self.send_info(call, &keys),
+            // Only rooms are asked for things.
+            LineAction::Ask(..) => (),
             LineAction::Dial { .. } | LineAction::Alert(_) | LineAction::Accept(_) | LineAction::Reject(..) => (),
         }
         Ok(())

@@ -192,27 +192,18 @@ impl Desk {
     }
 
     async fn act(&mut self, action: LineAction) {
-        let call = match &action {
-            LineAction::Dial { call, line, to, how: _ } => {
-                let account = self.accounts.get(line).cloned();
-                if account.is_none() && line != DIRECT {
-                    return self.tell(LineEvent::Ended(*call, EndReason::LineDown)).await;
-                }
-                let (id, to) = (*call, to.clone());
-                let key = (agent::call_id(), agent::tag());
-                let call = self.open(id, key, account);
-                return self.start(call, |call| call.dial(to));
+        if let LineAction::Dial { call, line, to, how: _ } = &action {
+            let account = self.accounts.get(line).cloned();
+            if account.is_none() && line != DIRECT {
+                return self.tell(LineEvent::Ended(*call, EndReason::LineDown)).await;
             }
-            LineAction::Alert(call)
-            | LineAction::Accept(call)
-            | LineAction::Reject(call, _)
-            | LineAction::HangUp(call)
-            | LineAction::Hold(call)
-            | LineAction::Resume(call)
-            | LineAction::Dtmf(call, _) => *call,
-        };
+            let (id, to) = (*call, to.clone());
+            let key = (agent::call_id(), agent::tag());
+            let call = self.open(id, key, account);
+            return self.start(call, |call| call.dial(to));
+        }
         // A call that has ended is not to be told any more.
-        if let Some(sender) = self.calls.get(&call) {
+        if let Some(sender) = self.calls.get(&action.call()) {
             sender.send(ToCall::Action(action)).await.ok();
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use control::Speaker;
 use control::action::{Action, Event, LineAction, Report};
 use control::call::CallId;
+use control::house::HouseEvent;
 use control::input::{Heard, Input, LineEvent, PromptId, SoundNotice};
 use media::party::PartyId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -18,6 +19,7 @@ use tracing::{debug, info};
 use crate::clock::Clock;
 use crate::config::watch::Reload;
 use crate::ears::Ears;
+use crate::house::desk::Counter;
 use crate::lines::FromLine;
 use crate::lines::sip::{self, Known};
 use crate::mqtt::{Metrics, Outgoing};
@@ -76,6 +78,8 @@ pub struct Inbox {
     pub lines: mpsc::Receiver<FromLine>,
     /// From the listener, each with the moment it arrived.
     pub heard: mpsc::Receiver<(Instant, speech::Notice)>,
+    /// From other speakers and the desk; a full channel makes them wait.
+    pub house: mpsc::Receiver<HouseEvent>,
     /// From MQTT and the control socket.
     pub requests: mpsc::Receiver<Request>,
     /// Questions.
@@ -98,6 +102,8 @@ pub struct Parts {
     pub ears: Ears,
     /// The lines.
     pub switch: Switch,
+    /// The desk: what goes to other speakers.
+    pub desk: Counter,
     /// Whose calls ring without an account.
     pub known: watch::Sender<Arc<Known>>,
     /// What survives a restart.
@@ -172,6 +178,7 @@ impl App {
             tokio::select! {
                 Some(from_line) = inbox.lines.recv() => self.line_told(from_line),
                 Some((at, notice)) = inbox.heard.recv() => self.heard(at, notice),
+                Some(event) = inbox.house.recv() => self.handle(Input::House(event)),
                 Some(request) = inbox.requests.recv() => self.request(request),
                 Some(question) = inbox.questions.recv() => self.answer(question),
                 Some(command) = inbox.engine.recv() => self.parts.sound.send(command),
@@ -184,6 +191,9 @@ impl App {
             }
             while let Some(notice) = self.parts.sound.poll() {
                 self.handle(Input::Sound(notice));
+            }
+            while let Some(sound) = self.parts.sound.poll_desk() {
+                self.parts.desk.played(sound);
             }
         }
         self.stop(inbox).await;
@@ -216,7 +226,7 @@ impl App {
                     }
                     self.parts.sound.act(action);
                 }
-                Action::House(_) => (),
+                Action::House(action) => self.parts.desk.act(action),
                 Action::Listen(scope) => self.parts.ears.listen(scope, self.parts.speaker.grammar(scope)),
                 Action::Report(report) => self.report(report),
             }

@@ -1,5 +1,7 @@
 //! The house: speakers that trust one another's keys, and the letters that they send each other.
 
+pub mod desk;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

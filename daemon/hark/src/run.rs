@@ -22,6 +22,8 @@ use crate::cli::BAD_CONFIGURATION;
 use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
+use crate::house::Post;
+use crate::house::desk::{Counter, Desk, DeskSettings, Trays};
 use crate::lines::echo::EchoLine;
 use crate::lines::sip::{self, SipLine};
 use crate::mqtt::{About, Mqtt, Outgoing, SettingsNow};
@@ -186,6 +188,17 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
             Some(sip)
         }
     };
+    let (house_in, house) = mpsc::channel(64);
+    let (errands_in, errands) = mpsc::channel(64);
+    let (_desk_letters, letters) = mpsc::channel(64);
+    let post = Post::new(mpsc::channel(64).0, watch::channel(Arc::default()).1);
+    let trays = Trays { errands, letters, events: house_in, engine: engine_in.clone(), post };
+    let desk = DeskSettings {
+        room: settings.room_slug.clone(),
+        language: phrases.language.clone(),
+        voice: Voice { command: settings.speech.voice_command.clone() },
+    };
+    tasks.push(tokio::spawn(Desk::new(desk, trays).run()));
     let about = about(settings, phrases);
     let mqtt = Mqtt::new(
         settings.mqtt.clone(),
@@ -217,6 +230,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         sound: Sound::new(engine, voice),
         ears,
         switch: Switch::new(sip, builtin, None),
+        desk: Counter::new(errands_in),
         known: known_in,
         store,
         mqtt: outgoing,
@@ -227,7 +241,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         watchdog: systemd::Watchdog::from_environment(),
         connected,
     };
-    let inbox = Inbox { lines, heard, requests, questions, engine: engine_commands, spoken, reloads };
+    let inbox = Inbox { lines, heard, house, requests, questions, engine: engine_commands, spoken, reloads };
     let (stop, stopped) = oneshot::channel();
     let app = tokio::spawn(App::new(clock, parts).run(inbox, stopped));
     Ok(Running { happened, doors, engine: engine_in, stop, app, tasks, mqtt: tokio::spawn(mqtt.run()) })

@@ -1,6 +1,6 @@
 //! Hands the sound actions to the engine and brings its notices back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,6 +22,9 @@ use crate::voice::Speech;
 /// How much softer a ducked bus is: -14 dB, speech stays intelligible over it.
 const DUCKED: f32 = 0.2;
 
+/// Sounds of the desk have names from here on, ours have those below.
+pub const OF_DESK: u32 = 1 << 31;
+
 /// The engine as the app sees it.
 pub struct Sound {
     engine: Engine,
@@ -33,6 +36,10 @@ pub struct Sound {
     queue: VecDeque<(PromptId, Option<Clip>)>,
     speaking: Option<(PromptId, SoundId)>,
     notices: VecDeque<SoundNotice>,
+    /// What the desk plays.
+    of_desk: BTreeSet<SoundId>,
+    /// Of that, what is over.
+    over: VecDeque<SoundId>,
 }
 
 impl Sound {
@@ -47,6 +54,8 @@ impl Sound {
             queue: VecDeque::new(),
             speaking: None,
             notices: VecDeque::new(),
+            of_desk: BTreeSet::new(),
+            over: VecDeque::new(),
         }
     }
 
@@ -94,7 +103,7 @@ impl Sound {
 
     /// Whether something is under way of which the end must be noticed.
     pub fn is_busy(&self) -> bool {
-        self.speaking.is_some() || !self.notices.is_empty()
+        self.speaking.is_some() || !self.notices.is_empty() || !self.of_desk.is_empty()
     }
 
     /// Does it.
@@ -164,6 +173,9 @@ impl Sound {
     pub fn poll(&mut self) -> Option<SoundNotice> {
         while let Some(notice) = self.engine.poll() {
             let (Notice::Finished(sound) | Notice::Refused(sound)) = notice else { continue };
+            if self.of_desk.remove(&sound) {
+                self.over.push_back(sound);
+            }
             if let Some((prompt, _)) = self.speaking.take_if(|(_, speaking)| *speaking == sound) {
                 self.notices.push_back(SoundNotice::Said(prompt));
                 self.speak_next();
@@ -172,8 +184,18 @@ impl Sound {
         self.notices.pop_front()
     }
 
+    /// A sound of the desk that is over, if there is one; [`Sound::poll`] comes first.
+    pub fn poll_desk(&mut self) -> Option<SoundId> {
+        self.over.pop_front()
+    }
+
     /// Asks the engine itself for something.
     pub fn send(&mut self, command: Command) {
+        if let Command::Play { id, .. } = &command
+            && id.0 >= OF_DESK
+        {
+            self.of_desk.insert(*id);
+        }
         if self.engine.send(command).is_err() {
             warn!("the sound engine takes no commands: it stalls");
         }
@@ -201,7 +223,7 @@ impl Sound {
 
     fn play(&mut self, bus: order::Bus, source: Source) -> SoundId {
         let id = SoundId(self.next);
-        self.next = self.next.wrapping_add(1);
+        self.next = self.next.wrapping_add(1) % OF_DESK;
         self.send(Command::Play { id, bus, source });
         id
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::call::{Ask, CallId, EndReason, How};
 use crate::dialplan::{LineName, Uri};
-use crate::house::HouseAction;
+use crate::house::{AnnouncementId, HouseAction, Progress, RoomName};
 use crate::input::{Bus, PromptId};
 
 /// Something to do; taken from [`crate::Speaker::poll_action`] in order. What one input leads to comes as lines, sound, listening, reports.
@@ -137,6 +137,8 @@ pub enum Earcon {
     Connected,
     /// The call is over.
     Ended,
+    /// Say on: it is being recorded.
+    Recording,
 }
 
 /// What the listener listens for. Each scope's sentences come from [`crate::Speaker::grammar`]: get them anew with every `Listen`, as the
@@ -171,6 +173,8 @@ pub enum Report {
     Setting(SettingReport),
     /// Whom "redial" and "call back" mean from now on; must survive a restart too.
     History(History),
+    /// What waits for whoever comes into the room, whenever it changes; at start only if there is something.
+    Waiting(Waiting),
     /// A line went up or down.
     Line {
         /// Which.
@@ -232,6 +236,26 @@ pub struct History {
     pub last_missed: Option<Peer>,
     /// Who called last.
     pub last_caller: Option<Peer>,
+    /// Whose calls were missed and neither called back nor cleared; the last one last.
+    pub missed: Vec<Missed>,
+}
+
+/// Calls of one person that were missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Who called.
+    pub peer: Peer,
+    /// How often.
+    pub n: u32,
+}
+
+/// What waits for whoever comes into the room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// See [`History::missed`].
+    pub missed: Vec<Missed>,
+    /// How many announcements wait for quiet hours to end.
+    pub announcements: u32,
 }
 
 /// Things that happen once.
@@ -275,6 +299,15 @@ pub enum Event {
     Dtmf(CallId, char),
     /// A command could not be done; the sentence that the room hears.
     Denied(String),
+    /// An announcement has come further.
+    Announcement {
+        /// Which.
+        id: AnnouncementId,
+        /// The room that it is from.
+        from: RoomName,
+        /// How far.
+        progress: Progress,
+    },
 }
 
 /// A setting that changed by voice, MQTT or command line.
@@ -284,6 +317,8 @@ pub enum SettingReport {
     Volume(Bus, u8),
     /// Do not disturb.
     DoNotDisturb(bool),
+    /// Whether quiet hours are now; not to be kept.
+    Quiet(bool),
     /// Muted by the user.
     Muted(bool),
 }

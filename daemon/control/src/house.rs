@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::action::CallState;
+
 /// A room's name in topics and addresses: a-z, 0-9, `-`.
 pub type RoomName = String;
 
@@ -19,6 +21,107 @@ pub struct Room {
     pub groups: Vec<String>,
     /// Whether it can be reached now.
     pub up: bool,
+}
+
+/// What hark.yaml says of this speaker's place in the house.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HouseSettings {
+    /// Our room's name in topics and addresses.
+    pub slug: RoomName,
+    /// Differs from start to start, so that no two announcements ever have one name. Settings that are read anew may leave it empty.
+    pub start: String,
+    /// Where we stand, as people say it.
+    pub floor: Option<String>,
+    /// Groups of rooms that we are in.
+    pub groups: Vec<String>,
+    /// Who may drop in.
+    pub drop_in: DropIn,
+    /// Who may listen in.
+    pub listen_in: ListenIn,
+    /// When nobody wants to be disturbed.
+    pub quiet: Vec<Quiet>,
+    /// What other devices do while we ring or talk.
+    pub devices: Vec<Device>,
+}
+
+/// Who may be connected to this room without being answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropIn {
+    /// Names of rooms; `house` is every room.
+    pub from: Vec<String>,
+    /// Whether our microphone is muted at first.
+    pub muted: bool,
+    /// The longest.
+    pub at_most: Duration,
+}
+
+impl Default for DropIn {
+    fn default() -> DropIn {
+        DropIn { from: Vec::new(), muted: true, at_most: Duration::from_secs(600) }
+    }
+}
+
+/// Who may listen to this room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenIn {
+    /// Names of rooms; `house` is every room.
+    pub from: Vec<String>,
+    /// The longest.
+    pub at_most: Duration,
+}
+
+impl Default for ListenIn {
+    fn default() -> ListenIn {
+        ListenIn { from: Vec::new(), at_most: Duration::from_secs(8 * 3600) }
+    }
+}
+
+/// Hours in which nobody wants to be disturbed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// The minute of the day in which they begin.
+    pub from: u16,
+    /// The minute of the day in which they are over; less than `from`: on the day after.
+    pub to: u16,
+    /// The days on which they begin, Monday first.
+    pub days: [bool; 7],
+    /// Contacts that ring nevertheless.
+    pub except: Vec<String>,
+    /// The contact whose hours they are: they count where that person is. `None`: this room's.
+    pub person: Option<String>,
+}
+
+/// What another device does while we ring or talk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// As people call it.
+    pub name: String,
+    /// In which states of the foremost call.
+    pub when: Vec<CallState>,
+    /// What is published then.
+    pub set: Message,
+    /// Where the device tells what it is; it comes as [`HouseEvent::Device`].
+    pub state_topic: Option<String>,
+    /// What is published afterwards; `None`: nothing.
+    pub restore: Option<Restore>,
+}
+
+/// Something to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Under which topic.
+    pub topic: String,
+    /// What.
+    pub payload: String,
+}
+
+/// How a device becomes what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// By this, whatever it was.
+    Always(Message),
+    /// By what its state topic told before, published under this topic.
+    Before(String),
 }
 
 /// How well a speaker heard the wake phrase.
@@ -88,6 +191,21 @@ pub struct Announced {
     pub priority: Priority,
 }
 
+/// How far an announcement has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// We have sent it, to these rooms.
+    Sent(Vec<RoomName>),
+    /// Ours has reached everybody, but for these.
+    Delivered(Vec<RoomName>),
+    /// One from elsewhere waits here for a call or for quiet hours to end.
+    Waiting,
+    /// It is heard here.
+    Playing,
+    /// It was heard here.
+    Heard,
+}
+
 /// What the house tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HouseEvent {
@@ -110,6 +228,20 @@ pub enum HouseEvent {
         /// Where.
         room: Option<RoomName>,
     },
+    /// A minute of the day has begun, by the clock on the wall.
+    Clock {
+        /// Days since Monday.
+        weekday: u8,
+        /// Minutes since midnight.
+        minute: u16,
+    },
+    /// One of [`HouseSettings::devices`] tells what it is.
+    Device {
+        /// Its name.
+        name: String,
+        /// The payload of its state topic.
+        state: String,
+    },
 }
 
 /// What is asked of the house.
@@ -129,6 +261,8 @@ pub enum HouseAction {
     Announce(Announcement),
     /// Plays an announcement that has arrived, together with the other rooms.
     Play(AnnouncementId),
-    /// Forgets one.
+    /// Forgets one, also while it is played.
     Drop(AnnouncementId),
+    /// Publishes something for another device.
+    Publish(Message),
 }

@@ -62,6 +62,19 @@ pub enum Command {
     Cancel,
     /// Speaks a text in this room.
     Say(String),
+    /// Speaks a text in other rooms.
+    Announce {
+        /// What.
+        text: String,
+        /// To a room, floor, group or person by name; `None`: to the whole house.
+        to: Option<String>,
+        /// Whether it is heard over calls and in quiet hours.
+        urgent: bool,
+    },
+    /// Says whose calls were missed.
+    WhoCalled,
+    /// Forgets whose calls were missed.
+    ClearMissed,
 }
 
 /// What a volume is changed to.

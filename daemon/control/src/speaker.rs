@@ -13,6 +13,7 @@ use crate::contacts::Contacts;
 use crate::conversation::Dialogue;
 use crate::dialplan::LineName;
 use crate::focus::{self, Focus};
+use crate::house::HouseSettings;
 use crate::input::{Bus, Input, PromptId};
 use crate::intent::{Grammar, Intent, Sentences, grammar};
 use crate::phrases::Phrases;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub volumes: [u8; 3],
     /// Do not disturb at start.
     pub do_not_disturb: bool,
+    /// Our place in the house.
+    pub house: HouseSettings,
 }
 
 /// What the dial plan must know of a line.

@@ -172,7 +172,7 @@ impl Mqtt {
                 self.outbox.keep(self.topics.about(), json(&self.about));
             }
             // Whom redial means is for the store of this speaker alone.
-            Outgoing::Report(Report::History(_), _) => (),
+            Outgoing::Report(Report::History(_) | Report::Waiting(_), _) => (),
             Outgoing::Settings(now) => {
                 self.now = now;
                 self.outbox.keep(self.topics.settings(), json(&self.now));

@@ -261,7 +261,7 @@ fn endless(tone: Tone) -> Source {
 
 fn short(sign: Earcon) -> Source {
     match sign {
-        Earcon::Awake => tone::earcon_wake(),
+        Earcon::Awake | Earcon::Recording => tone::earcon_wake(),
         Earcon::Understood => tone::earcon_done(),
         Earcon::Rejected => tone::earcon_sorry(),
         Earcon::Connected => tone::earcon_connected(),

@@ -167,6 +167,7 @@ mod tests {
     use control::action::Peer;
     use control::call::{CallId, EndReason};
     use control::dialplan::Uri;
+    use control::house::HouseSettings;
 
     use super::*;
 
@@ -182,6 +183,7 @@ mod tests {
             sure_confidence: 0.8,
             volumes: [70, 71, 72],
             do_not_disturb: false,
+            house: HouseSettings::default(),
         }
     }
 

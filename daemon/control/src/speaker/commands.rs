@@ -52,6 +52,7 @@ impl Speaker {
             Command::Say(text) => {
                 self.say(&Prompt::Text(text));
             }
+            Command::Announce { .. } | Command::WhoCalled | Command::ClearMissed => (),
         }
     }
 

@@ -1,12 +1,18 @@
 //! What happens in the house and what is asked of it, as text and back.
 
+mod settings;
+
 use std::fmt::{Formatter, Result};
 
 use super::ReadError;
 use super::read::{Read, Words};
-use super::write::{Quoted, Seconds, word};
+use super::write::{Quoted, Seconds, peer, word};
+use crate::action::{Event, Missed};
 use crate::call::{Ask, How};
-use crate::house::{Announced, Announcement, AnnouncementId, Bid, Body, HouseAction, HouseEvent, Priority, RecordingId, Room};
+use crate::house::{
+    Announced, Announcement, AnnouncementId, Bid, Body, HouseAction, HouseEvent, Priority, Progress, RecordingId, Room,
+};
+pub(super) use settings::{read as read_settings, write as write_settings};
 
 const PRIORITIES: [(Priority, &str); 2] = [(Priority::Normal, "normal"), (Priority::Urgent, "urgent")];
 
@@ -68,6 +74,8 @@ pub(super) fn write_event(f: &mut Formatter<'_>, event: &HouseEvent) -> Result {
             write!(f, "presence {}", Quoted(person))?;
             room.iter().try_for_each(|it| write!(f, " {it}"))
         }
+        HouseEvent::Clock { weekday, minute } => write!(f, "clock {weekday} {minute}"),
+        HouseEvent::Device { name, state } => write!(f, "device {} {}", Quoted(name), Quoted(state)),
     }
 }
 
@@ -94,6 +102,8 @@ pub(super) fn read_event(it: &mut Words) -> Read<HouseEvent> {
         "presence" => {
             HouseEvent::Presence { person: it.name()?, room: if it.is_over() { None } else { Some(it.text("a room")?) } }
         }
+        "clock" => HouseEvent::Clock { weekday: it.parsed("a day of the week")?, minute: it.parsed("a minute of the day")? },
+        "device" => HouseEvent::Device { name: it.name()?, state: it.text("a state")? },
         _ => return Words::wrong(verb, wanted),
     })
 }
@@ -149,6 +159,7 @@ pub(super) fn write_action(f: &mut Formatter<'_>, action: &HouseAction) -> Resul
         }
         HouseAction::Play(id) => write!(f, "play {}", Quoted(&id.0)),
         HouseAction::Drop(id) => write!(f, "drop {}", Quoted(&id.0)),
+        HouseAction::Publish(it) => write!(f, "publish {} {}", Quoted(&it.topic), Quoted(&it.payload)),
     }
 }
 
@@ -170,6 +181,53 @@ pub(super) fn read_action(it: &mut Words) -> Read<HouseAction> {
         }
         "play" => HouseAction::Play(id(it)?),
         "drop" => HouseAction::Drop(id(it)?),
+        "publish" => HouseAction::Publish(settings::message(it)?),
         _ => return Words::wrong(verb, wanted),
     })
+}
+
+pub(super) fn write_announcement(f: &mut Formatter<'_>, id: &AnnouncementId, from: &str, progress: &Progress) -> Result {
+    write!(f, "announcement {} {from}", Quoted(&id.0))?;
+    match progress {
+        Progress::Sent(to) => {
+            f.write_str(" sent")?;
+            to.iter().try_for_each(|it| write!(f, " {it}"))
+        }
+        Progress::Delivered(missed) => {
+            f.write_str(" delivered")?;
+            missed.iter().try_for_each(|it| write!(f, " {it}"))
+        }
+        Progress::Waiting => f.write_str(" waiting"),
+        Progress::Playing => f.write_str(" playing"),
+        Progress::Heard => f.write_str(" heard"),
+    }
+}
+
+pub(super) fn read_announcement(it: &mut Words) -> Read<Event> {
+    let (id, from) = (id(it)?, it.text("a room")?);
+    let wanted = "how far an announcement has come";
+    let progress = match it.text(wanted)?.as_str() {
+        "sent" => Progress::Sent(names(it)?),
+        "delivered" => Progress::Delivered(names(it)?),
+        "waiting" => Progress::Waiting,
+        "playing" => Progress::Playing,
+        "heard" => Progress::Heard,
+        found => return Words::wrong(found.into(), wanted),
+    };
+    Ok(Event::Announcement { id, from, progress })
+}
+
+pub(super) fn write_missed(f: &mut Formatter<'_>, missed: &[Missed]) -> Result {
+    missed.iter().try_for_each(|it| {
+        write!(f, " of {}", it.n)?;
+        peer(f, &it.peer)
+    })
+}
+
+pub(super) fn read_missed(it: &mut Words) -> Read<Vec<Missed>> {
+    let mut missed = Vec::new();
+    while it.next_is("of") {
+        missed.push(Missed { n: it.parsed("how often")?, peer: it.peer()? });
+    }
+    Ok(missed)
 }

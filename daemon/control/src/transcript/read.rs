@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::ReadError;
 use super::house;
 use super::write::{BUSES, CALL_STATES, EARCONS, SCOPES, TONES};
-use crate::action::{Action, CallReport, Event, History, LineAction, Peer, Report, SettingReport, SoundAction};
+use crate::action::{Action, CallReport, Event, History, LineAction, Peer, Report, SettingReport, SoundAction, Waiting};
 use crate::call::CallId;
 use crate::contacts::{Address, Contact, Contacts};
 use crate::dialplan::Uri;
-use crate::house::RecordingId;
+use crate::house::{HouseSettings, RecordingId};
 use crate::input::{Bus, Command, Heard, Input, LineEvent, PromptId, SoundNotice, VolumeChange, VolumeTo};
 use crate::intent::grammar::INTENTS;
 use crate::speaker::{LineSettings, Settings};
@@ -79,7 +79,7 @@ impl Words {
     }
 
     /// Takes the word if it comes next.
-    fn next_is(&mut self, word: &str) -> bool {
+    pub(super) fn next_is(&mut self, word: &str) -> bool {
         self.words.next_if(|it| it == word).is_some()
     }
 
@@ -118,7 +118,7 @@ impl Words {
         self.of(&BUSES, "`call`, `ring` or `announce`")
     }
 
-    fn peer(&mut self) -> Read<Peer> {
+    pub(super) fn peer(&mut self) -> Read<Peer> {
         let (name, address) = (self.name()?, self.address()?);
         Ok(Peer { name, address, known: self.of(&[(true, "known"), (false, "unknown")], "`known` or `unknown`")? })
     }
@@ -149,6 +149,12 @@ pub(super) fn input(it: &mut Words) -> Read<Input> {
         "repeat" => Command::Repeat,
         "cancel" => Command::Cancel,
         "say" => Command::Say(it.text("a text")?),
+        "announce" => {
+            let (text, urgent) = (it.text("a text")?, it.next_is("urgent"));
+            Command::Announce { text, to: if it.next_is("to") { Some(it.name()?) } else { None }, urgent }
+        }
+        "who-called" => Command::WhoCalled,
+        "clear-missed" => Command::ClearMissed,
         "wake" => {
             let score = if it.is_over() { 0.0 } else { it.parsed("a score")? };
             return Ok(Input::Heard(Heard::Wake { score }));
@@ -253,9 +259,10 @@ fn settings(it: &mut Words) -> Read<Settings> {
         do_not_disturb: it.on()?,
         wake_phrases: Vec::new(),
         lines: Vec::new(),
+        house: HouseSettings::default(),
     };
     while !it.is_over() {
-        let wanted = "`wake`, `line`, or more about a line";
+        let wanted = "`wake`, `line`, more about a line, or `house`";
         let word = it.text(wanted)?;
         match (word.as_str(), settings.lines.last_mut()) {
             ("wake", _) => settings.wake_phrases.push(it.name()?),
@@ -266,6 +273,7 @@ fn settings(it: &mut Words) -> Read<Settings> {
             ("domain", Some(line)) => line.domain = Some(it.name()?),
             ("country-code", Some(line)) => line.country_code = Some(it.name()?),
             ("emergency", Some(line)) => line.emergency.push(it.name()?),
+            ("house", _) => settings.house = house::read_settings(it)?,
             _ => return Words::wrong(word, wanted),
         }
     }
@@ -319,7 +327,12 @@ fn report(it: &mut Words) -> Read<Report> {
         "volume" => return Ok(Report::Setting(SettingReport::Volume(it.bus()?, it.parsed("a volume")?))),
         "do-not-disturb" => return Ok(Report::Setting(SettingReport::DoNotDisturb(it.on()?))),
         "muted" => return Ok(Report::Setting(SettingReport::Muted(it.on()?))),
+        "quiet" => return Ok(Report::Setting(SettingReport::Quiet(it.on()?))),
         "history" => return history(it).map(Report::History),
+        "waiting" => {
+            let announcements = it.parsed("how many announcements")?;
+            return Ok(Report::Waiting(Waiting { announcements, missed: house::read_missed(it)? }));
+        }
         "line" => {
             let (line, up) = (it.name()?, it.of(&[(true, "up"), (false, "down")], "`up` or `down`")?);
             return Ok(Report::Line { line, up: if up { Ok(()) } else { Err(it.text("why")?) } });
@@ -340,6 +353,7 @@ fn report(it: &mut Words) -> Read<Report> {
         }
         "pressed" => Event::Dtmf(it.call()?, it.parsed("a key")?),
         "denied" => Event::Denied(it.text("a sentence")?),
+        "announcement" => house::read_announcement(it)?,
         _ => return Words::wrong(what, wanted),
     };
     Ok(Report::Event(event))
@@ -363,5 +377,5 @@ fn history(it: &mut Words) -> Read<History> {
     let last_dialled = if it.next_is("dialled") { Some(it.peer()?) } else { None };
     let last_missed = if it.next_is("missed") { Some(it.peer()?) } else { None };
     let last_caller = if it.next_is("caller") { Some(it.peer()?) } else { None };
-    Ok(History { last_dialled, last_missed, last_caller })
+    Ok(History { last_dialled, last_missed, last_caller, missed: house::read_missed(it)? })
 }

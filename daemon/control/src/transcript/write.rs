@@ -13,12 +13,13 @@ use crate::speaker::{LineSettings, Settings};
 
 pub(super) const TONES: [(Tone, &str); 4] =
     [(Tone::Ring, "ring"), (Tone::Ringback, "ringback"), (Tone::Busy, "busy"), (Tone::CallWaiting, "call-waiting")];
-pub(super) const EARCONS: [(Earcon, &str); 5] = [
+pub(super) const EARCONS: [(Earcon, &str); 6] = [
     (Earcon::Awake, "awake"),
     (Earcon::Understood, "understood"),
     (Earcon::Rejected, "rejected"),
     (Earcon::Connected, "connected"),
     (Earcon::Ended, "ended"),
+    (Earcon::Recording, "recording"),
 ];
 pub(super) const BUSES: [(Bus, &str); 3] = [(Bus::Call, "call"), (Bus::Ring, "ring"), (Bus::Announce, "announce")];
 pub(super) const SCOPES: [(Scope, &str); 7] = [
@@ -129,6 +130,12 @@ fn command(f: &mut Formatter<'_>, command: &Command) -> Result {
         Command::Repeat => f.write_str("repeat"),
         Command::Cancel => f.write_str("cancel"),
         Command::Say(text) => write!(f, "say {}", Quoted(text)),
+        Command::Announce { text, to, urgent } => {
+            write!(f, "announce {}{}", Quoted(text), if *urgent { " urgent" } else { "" })?;
+            to.iter().try_for_each(|it| write!(f, " to {}", Quoted(it)))
+        }
+        Command::WhoCalled => f.write_str("who-called"),
+        Command::ClearMissed => f.write_str("clear-missed"),
     }
 }
 
@@ -179,7 +186,8 @@ fn settings(f: &mut Formatter<'_>, it: &Settings) -> Result {
     write!(f, " {} {} {} {}", Seconds(it.ring_for), Seconds(it.listen_for), it.min_confidence, it.sure_confidence)?;
     write!(f, " {} {} {} {}", it.volumes[0], it.volumes[1], it.volumes[2], on_or_off(it.do_not_disturb))?;
     it.wake_phrases.iter().try_for_each(|it| write!(f, " wake {}", Quoted(it)))?;
-    it.lines.iter().try_for_each(|it| line_settings(f, it))
+    it.lines.iter().try_for_each(|it| line_settings(f, it))?;
+    house::write_settings(f, &it.house)
 }
 
 fn line_settings(f: &mut Formatter<'_>, line: &LineSettings) -> Result {
@@ -251,13 +259,18 @@ fn report(f: &mut Formatter<'_>, report: &Report) -> Result {
         Report::Setting(SettingReport::Volume(bus, volume)) => write!(f, "volume {} {volume}", word(&BUSES, bus)),
         Report::Setting(SettingReport::DoNotDisturb(on)) => write!(f, "do-not-disturb {}", on_or_off(*on)),
         Report::Setting(SettingReport::Muted(on)) => write!(f, "muted {}", on_or_off(*on)),
+        Report::Setting(SettingReport::Quiet(on)) => write!(f, "quiet {}", on_or_off(*on)),
         Report::History(it) => history(f, it),
+        Report::Waiting(it) => {
+            write!(f, "waiting {}", it.announcements)?;
+            house::write_missed(f, &it.missed)
+        }
         Report::Line { line, up: Ok(()) } => write!(f, "line {} up", Quoted(line)),
         Report::Line { line, up: Err(why) } => write!(f, "line {} down {}", Quoted(line), Quoted(why)),
     }
 }
 
-fn peer(f: &mut Formatter<'_>, peer: &Peer) -> Result {
+pub(super) fn peer(f: &mut Formatter<'_>, peer: &Peer) -> Result {
     write!(f, " {} {} {}", Quoted(&peer.name), peer.address, if peer.known { "known" } else { "unknown" })
 }
 
@@ -274,7 +287,7 @@ fn history(f: &mut Formatter<'_>, it: &History) -> Result {
         write!(f, " {word}")?;
         peer(f, of)?;
     }
-    Ok(())
+    house::write_missed(f, &it.missed)
 }
 
 fn event(f: &mut Formatter<'_>, event: &Event) -> Result {
@@ -304,5 +317,6 @@ fn event(f: &mut Formatter<'_>, event: &Event) -> Result {
         }
         Event::Dtmf(call, key) => write!(f, "pressed {call} {}", Quoted(key.encode_utf8(&mut [0; 4]))),
         Event::Denied(text) => write!(f, "denied {}", Quoted(text)),
+        Event::Announcement { id, from, progress } => house::write_announcement(f, id, from, progress),
     }
 }

@@ -6,6 +6,7 @@ mod sip;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use control::house::HouseSettings;
 use control::speaker::LineSettings;
 
 use super::problems::Place;
@@ -77,6 +78,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         sure_confidence: hearing.sure_confidence,
         volumes,
         do_not_disturb,
+        house: HouseSettings { slug: room_slug.clone(), ..HouseSettings::default() },
     };
     let settings = Settings {
         control,

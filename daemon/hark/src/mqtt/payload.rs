@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use control::action::{CallReport, CallState, Event, Peer, SettingReport};
 use control::call::{CallId, EndReason};
+use control::house::Progress;
 use control::input::Bus;
 use serde::Serialize;
 
@@ -95,6 +96,8 @@ pub struct SettingsNow {
     pub muted: bool,
     /// Whether callers are turned away.
     pub do_not_disturb: bool,
+    /// Whether quiet hours are now.
+    pub quiet: bool,
 }
 
 /// See [`SettingsNow`].
@@ -117,6 +120,7 @@ impl SettingsNow {
             SettingReport::Volume(Bus::Announce, percent) => self.volume.announce = percent,
             SettingReport::DoNotDisturb(on) => self.do_not_disturb = on,
             SettingReport::Muted(on) => self.muted = on,
+            SettingReport::Quiet(on) => self.quiet = on,
         }
     }
 }
@@ -197,6 +201,13 @@ enum Happened {
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
+    Announcement {
+        id: String,
+        from: String,
+        state: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rooms: Option<Vec<String>>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -214,8 +225,8 @@ impl Concerning {
 
 impl Dated {
     /// The names that `event` takes; Home Assistant wants them all in advance.
-    pub const EVENTS: [&'static str; 9] =
-        ["wake", "heard", "rejected", "ringing", "answered", "missed", "ended", "dtmf", "denied"];
+    pub const EVENTS: [&'static str; 10] =
+        ["wake", "heard", "rejected", "ringing", "answered", "missed", "ended", "dtmf", "denied", "announcement"];
 
     /// What happened at a moment; words that were said, or that answer them, only where `with_words`.
     pub fn new(event: &Event, at: SystemTime, with_words: bool) -> Dated {
@@ -236,6 +247,17 @@ impl Dated {
             }
             Event::Dtmf(call, digit) => Happened::Dtmf { id: call.to_string(), digit: *digit },
             Event::Denied(text) => Happened::Denied { text: words(text) },
+            Event::Announcement { id, from, progress } => {
+                let (state, rooms) = match progress {
+                    Progress::Sent(to) => ("sent", Some(to.clone())),
+                    Progress::Delivered(missed) if missed.is_empty() => ("delivered", None),
+                    Progress::Delivered(missed) => ("missed", Some(missed.clone())),
+                    Progress::Waiting => ("waiting", None),
+                    Progress::Playing => ("playing", None),
+                    Progress::Heard => ("heard", None),
+                };
+                Happened::Announcement { id: id.to_string(), from: from.clone(), state, rooms }
+            }
         };
         Dated { happened, at: rfc3339(at) }
     }
@@ -284,6 +306,8 @@ fn direction(call: CallId) -> &'static str {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use control::house::AnnouncementId;
+
     use super::*;
 
     fn check(event: Event, with_words: bool, expected: &str) {
@@ -308,6 +332,11 @@ mod tests {
         check(Event::Wake, false, r#"{"event": "wake"}"#);
         check(Event::Rejected, false, r#"{"event": "rejected"}"#);
         check(Event::Dtmf(CallId::In(3), '#'), false, r##"{"event": "dtmf", "id": "in-3", "digit": "#"}"##);
+        let announcement = |progress| Event::Announcement { id: AnnouncementId("a1".into()), from: "hall".into(), progress };
+        let sent = r#"{"event": "announcement", "id": "a1", "from": "hall", "state": "sent", "rooms": ["kitchen"]}"#;
+        check(announcement(Progress::Sent(vec!["kitchen".into()])), false, sent);
+        let heard = r#"{"event": "announcement", "id": "a1", "from": "hall", "state": "heard"}"#;
+        check(announcement(Progress::Heard), false, heard);
     }
 
     #[test]
@@ -327,7 +356,7 @@ mod tests {
         let mut now = SettingsNow::default();
         now.change(SettingReport::Volume(Bus::Ring, 30));
         now.change(SettingReport::DoNotDisturb(true));
-        let text = r#"{"volume":{"call":0,"ring":30,"announce":0},"muted":false,"do_not_disturb":true}"#;
+        let text = r#"{"volume":{"call":0,"ring":30,"announce":0},"muted":false,"do_not_disturb":true,"quiet":false}"#;
         assert_eq!(String::from_utf8(json(&now)).unwrap(), text);
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use control::action::{History, Peer};
+use control::action::{self, History, Peer};
 use control::dialplan::Uri;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -50,6 +50,14 @@ pub struct Whom {
     last_dialled: Option<Party>,
     last_missed: Option<Party>,
     last_caller: Option<Party>,
+    missed: Vec<Missed>,
+}
+
+/// See [`action::Missed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Missed {
+    peer: Party,
+    n: u32,
 }
 
 impl From<&History> for Whom {
@@ -59,6 +67,7 @@ impl From<&History> for Whom {
             last_dialled: party(&history.last_dialled),
             last_missed: party(&history.last_missed),
             last_caller: party(&history.last_caller),
+            missed: history.missed.iter().map(|it| Missed { peer: Party::from(&it.peer), n: it.n }).collect(),
         }
     }
 }
@@ -66,7 +75,12 @@ impl From<&History> for Whom {
 impl From<&Whom> for History {
     fn from(it: &Whom) -> History {
         let peer = |party: &Option<Party>| party.as_ref().and_then(Party::peer);
-        History { last_dialled: peer(&it.last_dialled), last_missed: peer(&it.last_missed), last_caller: peer(&it.last_caller) }
+        History {
+            last_dialled: peer(&it.last_dialled),
+            last_missed: peer(&it.last_missed),
+            last_caller: peer(&it.last_caller),
+            missed: it.missed.iter().filter_map(|it| Some(action::Missed { peer: it.peer.peer()?, n: it.n })).collect(),
+        }
     }
 }
 

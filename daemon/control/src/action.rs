@@ -139,6 +139,12 @@ pub enum Earcon {
     Ended,
     /// Say on: it is being recorded.
     Recording,
+    /// Another room has dropped in, or listens: this room is no longer by itself.
+    DropIn,
+    /// Somebody has come into the call.
+    Joined,
+    /// Somebody has left it, and others are still there.
+    Left,
 }
 
 /// What the listener listens for. Each scope's sentences come from [`crate::Speaker::grammar`]: get them anew with every `Listen`, as the
@@ -193,6 +199,8 @@ pub struct CallReport {
     pub call: Option<CallId>,
     /// With whom.
     pub peer: Option<Peer>,
+    /// All who are in it, `peer` first.
+    pub parties: Vec<Peer>,
     /// Whether our microphone is muted by the user.
     pub muted: bool,
 }
@@ -212,6 +220,8 @@ pub enum CallState {
     Connected,
     /// On hold by one side.
     Held,
+    /// Both can talk, in another room: only the line is here.
+    Carried,
     /// Being ended.
     Ending,
 }
@@ -297,6 +307,24 @@ pub enum Event {
     },
     /// The other end pressed a key.
     Dtmf(CallId, char),
+    /// Another room was let in without anybody answering.
+    DropIn {
+        /// Which call.
+        call: CallId,
+        /// Which room.
+        peer: Peer,
+        /// Whether it only listens.
+        listens: bool,
+    },
+    /// A call that we hold the line of went to another room, or came back to ours.
+    Moved {
+        /// Which call.
+        call: CallId,
+        /// With whom.
+        peer: Peer,
+        /// Where it is now.
+        to: RoomName,
+    },
     /// A command could not be done; the sentence that the room hears.
     Denied(String),
     /// An announcement has come further.

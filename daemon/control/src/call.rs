@@ -43,6 +43,10 @@ pub enum Ask {
     Move(crate::house::RoomName),
     /// Adds somebody, by name, number or room, to the call that you carry here.
     Add(String),
+    /// Lets the call that you carry here follow the person who is in it, or lets it be.
+    FollowMe(bool),
+    /// What you asked for has not come about: whom it was about, and why.
+    Cannot(String, EndReason),
 }
 
 /// Names a call for as long as the process lives.

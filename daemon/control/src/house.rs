@@ -38,6 +38,8 @@ pub struct HouseSettings {
     pub drop_in: DropIn,
     /// Who may listen in.
     pub listen_in: ListenIn,
+    /// The people whom "follow me" follows, by the names of contacts.
+    pub follow: Vec<String>,
     /// When nobody wants to be disturbed.
     pub quiet: Vec<Quiet>,
     /// What other devices do while we ring or talk.

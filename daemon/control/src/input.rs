@@ -75,6 +75,18 @@ pub enum Command {
     WhoCalled,
     /// Forgets whose calls were missed.
     ClearMissed,
+    /// Connects to a room at once, by its name or slug, if its rules allow it.
+    DropIn(String),
+    /// Listens to a room, by its name or slug, if its rules allow it.
+    Listen(String),
+    /// Moves the call to a room, by its name or slug; the other end notices nothing.
+    Move(String),
+    /// Moves the call back to this room.
+    TakeBack,
+    /// Adds somebody to the call: a contact, number, address or room.
+    Add(String),
+    /// The call goes with the person who is in it, from room to room, or stays again.
+    FollowMe(bool),
 }
 
 /// What a volume is changed to.

@@ -91,6 +91,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("not_allowed", &["name"]),
     ("line_down", &["name"]),
     ("media_lost", &["name"]),
+    ("time_is_up", &["name"]),
     ("failed", &["name", "code"]),
     ("on_hold", &["name"]),
     ("talking_to", &["name"]),

@@ -194,7 +194,13 @@ impl Speaker {
     /// The state of the foremost call.
     pub fn call_report(&self) -> CallReport {
         let Some(call) = self.calls.foremost() else { return IDLE };
-        CallReport { state: call.seen(), call: Some(call.id), peer: Some(call.peer.clone()), muted: self.muted }
+        CallReport {
+            state: call.seen(),
+            call: Some(call.id),
+            peer: Some(call.peer.clone()),
+            parties: vec![call.peer.clone()],
+            muted: self.muted,
+        }
     }
 
     /// Since when both can talk in the foremost call.
@@ -324,4 +330,4 @@ impl Speaker {
     }
 }
 
-const IDLE: CallReport = CallReport { state: CallState::Idle, call: None, peer: None, muted: false };
+const IDLE: CallReport = CallReport { state: CallState::Idle, call: None, peer: None, parties: Vec::new(), muted: false };

@@ -217,7 +217,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     }
 
     let volumes = remembered.volumes;
-    let mut control = control::speaker::Settings { volumes, do_not_disturb: remembered.do_not_disturb, ..settings.control.clone() };
+    let mut control =
+        control::speaker::Settings { volumes, do_not_disturb: remembered.do_not_disturb, ..settings.control.clone() };
     // Random keys: no two starts are alike.
     control.house.start = format!("{:x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     let speaker = Speaker::new(control, contacts.clone(), phrases.clone(), remembered.history);

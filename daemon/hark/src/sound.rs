@@ -266,5 +266,8 @@ fn short(sign: Earcon) -> Source {
         Earcon::Rejected => tone::earcon_sorry(),
         Earcon::Connected => tone::earcon_connected(),
         Earcon::Ended => tone::earcon_ended(),
+        Earcon::DropIn => tone::earcon_drop_in(),
+        Earcon::Joined => tone::earcon_joined(),
+        Earcon::Left => tone::earcon_left(),
     }
 }

@@ -14,7 +14,7 @@ use house::{House, Mosquitto, Speaker, embedded, here, settings};
 use serde_json::{Value, json};
 
 fn call(state: CallState) -> Outgoing {
-    let report = CallReport { state, call: Some(CallId::Out(1)), peer: None, muted: false };
+    let report = CallReport { state, call: Some(CallId::Out(1)), peer: None, parties: Vec::new(), muted: false };
     Outgoing::Report(Report::Call(report), SystemTime::now())
 }
 

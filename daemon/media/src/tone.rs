@@ -104,6 +104,21 @@ pub fn earcon_ended() -> Sound {
     earcon(&[(0.0, 659.26), (0.11, 493.88)], 0.36)
 }
 
+/// Another room is in the room: longer than the others, so that nobody misses it.
+pub fn earcon_drop_in() -> Sound {
+    earcon(&[(0.0, 523.25), (0.18, 659.26), (0.36, 783.99), (0.54, 1046.5)], 1.1)
+}
+
+/// Somebody came into the call.
+pub fn earcon_joined() -> Sound {
+    earcon(&[(0.0, 587.33), (0.08, 880.0)], 0.26)
+}
+
+/// Somebody left the call.
+pub fn earcon_left() -> Sound {
+    earcon(&[(0.0, 880.0), (0.08, 587.33)], 0.26)
+}
+
 fn earcon(notes: &[(f32, f32)], seconds: f32) -> Sound {
     Clip::new(&chime(notes, 0.12, seconds, 0.2), RATE_HZ).sound()
 }
@@ -268,6 +283,9 @@ mod tests {
             earcon_sorry(),
             earcon_connected(),
             earcon_ended(),
+            earcon_drop_in(),
+            earcon_joined(),
+            earcon_left(),
             dtmf('5').unwrap(),
         ];
         for (n, sound) in sounds.into_iter().enumerate() {

@@ -32,6 +32,8 @@ pub enum EndReason {
     LineDown,
     /// No media came for too long.
     MediaLost,
+    /// It has lasted as long as it may.
+    TimeIsUp,
     /// Any other SIP code.
     Failed(u16),
 }
@@ -39,7 +41,7 @@ pub enum EndReason {
 use EndReason::*;
 
 /// All reasons but `Failed`.
-const ALL: [EndReason; 13] = [
+const ALL: [EndReason; 14] = [
     WeHungUp,
     TheyHungUp,
     Cancelled,
@@ -53,6 +55,7 @@ const ALL: [EndReason; 13] = [
     NotAllowed,
     LineDown,
     MediaLost,
+    TimeIsUp,
 ];
 
 impl EndReason {
@@ -60,7 +63,7 @@ impl EndReason {
     pub fn sip_code(self) -> u16 {
         match self {
             Busy | AnsweredElsewhere => 486,
-            Declined | WeHungUp | TheyHungUp => 603,
+            Declined | WeHungUp | TheyHungUp | TimeIsUp => 603,
             NoAnswer => 480,
             Cancelled => 487,
             NotFound => 404,
@@ -102,6 +105,7 @@ impl EndReason {
             NotAllowed => "not_allowed",
             LineDown => "line_down",
             MediaLost => "media_lost",
+            TimeIsUp => "time_is_up",
             Failed(_) => "failed",
         }
     }

@@ -53,6 +53,8 @@ impl Speaker {
                 self.say(&Prompt::Text(text));
             }
             Command::Announce { .. } | Command::WhoCalled | Command::ClearMissed => (),
+            Command::DropIn(_) | Command::Listen(_) | Command::Move(_) | Command::Add(_) => self.deny(&Prompt::NoCall),
+            Command::TakeBack | Command::FollowMe(_) => self.deny(&Prompt::NoCall),
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt::{Formatter, Result};
 
 use super::ReadError;
 use super::read::{Read, Words};
-use super::write::{Quoted, Seconds, peer, word};
+use super::write::{Quoted, Seconds, on_or_off, peer, word};
 use crate::action::{Event, Missed};
 use crate::call::{Ask, How};
 use crate::house::{
@@ -42,14 +42,18 @@ pub(super) fn write_ask(f: &mut Formatter<'_>, ask: &Ask) -> Result {
     match ask {
         Ask::Move(room) => write!(f, "move {room}"),
         Ask::Add(whom) => write!(f, "add {}", Quoted(whom)),
+        Ask::FollowMe(on) => write!(f, "follow-me {}", on_or_off(*on)),
+        Ask::Cannot(whom, why) => write!(f, "cannot {} {why}", Quoted(whom)),
     }
 }
 
 pub(super) fn read_ask(it: &mut Words) -> Read<Ask> {
-    let wanted = "`move` or `add`";
+    let wanted = "`move`, `add`, `follow-me` or `cannot`";
     match it.text(wanted)?.as_str() {
         "move" => Ok(Ask::Move(it.text("a room")?)),
         "add" => Ok(Ask::Add(it.text("whom")?)),
+        "follow-me" => Ok(Ask::FollowMe(it.on()?)),
+        "cannot" => Ok(Ask::Cannot(it.text("whom")?, it.parsed("a reason")?)),
         found => Words::wrong(found.into(), wanted),
     }
 }

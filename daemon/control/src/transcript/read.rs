@@ -110,7 +110,7 @@ impl Words {
         }
     }
 
-    fn on(&mut self) -> Read<bool> {
+    pub(super) fn on(&mut self) -> Read<bool> {
         self.of(&[(true, "on"), (false, "off")], "`on` or `off`")
     }
 
@@ -155,6 +155,12 @@ pub(super) fn input(it: &mut Words) -> Read<Input> {
         }
         "who-called" => Command::WhoCalled,
         "clear-missed" => Command::ClearMissed,
+        "drop-in" => Command::DropIn(it.text("a room")?),
+        "listen-in" => Command::Listen(it.text("a room")?),
+        "move" => Command::Move(it.text("a room")?),
+        "take-back" => Command::TakeBack,
+        "add" => Command::Add(it.text("whom")?),
+        "follow-me" => Command::FollowMe(it.on()?),
         "wake" => {
             let score = if it.is_over() { 0.0 } else { it.parsed("a score")? };
             return Ok(Input::Heard(Heard::Wake { score }));
@@ -352,6 +358,8 @@ fn report(it: &mut Words) -> Read<Report> {
             Event::Ended { call, peer, reason, talked, outgoing }
         }
         "pressed" => Event::Dtmf(it.call()?, it.parsed("a key")?),
+        "drop-in" => Event::DropIn { call: it.call()?, peer: it.peer()?, listens: it.next_is("listens") },
+        "moved" => Event::Moved { call: it.call()?, peer: it.peer()?, to: it.text("a room")? },
         "denied" => Event::Denied(it.text("a sentence")?),
         "announcement" => house::read_announcement(it)?,
         _ => return Words::wrong(what, wanted),
@@ -370,7 +378,11 @@ fn call_report(it: &mut Words) -> Read<CallReport> {
     let muted = it.next_is("muted");
     let call = if it.is_over() { None } else { Some(it.call()?) };
     let peer = if it.is_over() { None } else { Some(it.peer()?) };
-    Ok(CallReport { state, call, peer, muted })
+    let mut parties: Vec<Peer> = peer.iter().cloned().collect();
+    while it.next_is("and") {
+        parties.push(it.peer()?);
+    }
+    Ok(CallReport { state, call, peer, parties, muted })
 }
 
 fn history(it: &mut Words) -> Read<History> {

@@ -13,13 +13,16 @@ use crate::speaker::{LineSettings, Settings};
 
 pub(super) const TONES: [(Tone, &str); 4] =
     [(Tone::Ring, "ring"), (Tone::Ringback, "ringback"), (Tone::Busy, "busy"), (Tone::CallWaiting, "call-waiting")];
-pub(super) const EARCONS: [(Earcon, &str); 6] = [
+pub(super) const EARCONS: [(Earcon, &str); 9] = [
     (Earcon::Awake, "awake"),
     (Earcon::Understood, "understood"),
     (Earcon::Rejected, "rejected"),
     (Earcon::Connected, "connected"),
     (Earcon::Ended, "ended"),
     (Earcon::Recording, "recording"),
+    (Earcon::DropIn, "drop-in"),
+    (Earcon::Joined, "joined"),
+    (Earcon::Left, "left"),
 ];
 pub(super) const BUSES: [(Bus, &str); 3] = [(Bus::Call, "call"), (Bus::Ring, "ring"), (Bus::Announce, "announce")];
 pub(super) const SCOPES: [(Scope, &str); 7] = [
@@ -31,13 +34,14 @@ pub(super) const SCOPES: [(Scope, &str); 7] = [
     (Scope::Recording, "recording"),
     (Scope::Confirming, "confirming"),
 ];
-pub(super) const CALL_STATES: [(CallState, &str); 7] = [
+pub(super) const CALL_STATES: [(CallState, &str); 8] = [
     (CallState::Idle, "idle"),
     (CallState::Dialing, "dialing"),
     (CallState::Ringing, "ringing"),
     (CallState::Ringback, "ringback"),
     (CallState::Connected, "connected"),
     (CallState::Held, "held"),
+    (CallState::Carried, "carried"),
     (CallState::Ending, "ending"),
 ];
 
@@ -136,10 +140,16 @@ fn command(f: &mut Formatter<'_>, command: &Command) -> Result {
         }
         Command::WhoCalled => f.write_str("who-called"),
         Command::ClearMissed => f.write_str("clear-missed"),
+        Command::DropIn(room) => write!(f, "drop-in {}", Quoted(room)),
+        Command::Listen(room) => write!(f, "listen-in {}", Quoted(room)),
+        Command::Move(room) => write!(f, "move {}", Quoted(room)),
+        Command::TakeBack => f.write_str("take-back"),
+        Command::Add(whom) => write!(f, "add {}", Quoted(whom)),
+        Command::FollowMe(on) => write!(f, "follow-me {}", on_or_off(*on)),
     }
 }
 
-fn on_or_off(on: bool) -> &'static str {
+pub(super) fn on_or_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
@@ -277,7 +287,11 @@ pub(super) fn peer(f: &mut Formatter<'_>, peer: &Peer) -> Result {
 fn call_report(f: &mut Formatter<'_>, it: &CallReport) -> Result {
     write!(f, "call {}{}", word(&CALL_STATES, &it.state), if it.muted { " muted" } else { "" })?;
     it.call.iter().try_for_each(|call| write!(f, " {call}"))?;
-    it.peer.iter().try_for_each(|it| peer(f, it))
+    it.peer.iter().try_for_each(|it| peer(f, it))?;
+    it.parties.iter().skip(1).try_for_each(|it| {
+        f.write_str(" and")?;
+        peer(f, it)
+    })
 }
 
 fn history(f: &mut Formatter<'_>, it: &History) -> Result {
@@ -316,6 +330,16 @@ fn event(f: &mut Formatter<'_>, event: &Event) -> Result {
             write!(f, " {reason} {} {}", Seconds(*talked), if *outgoing { "outgoing" } else { "incoming" })
         }
         Event::Dtmf(call, key) => write!(f, "pressed {call} {}", Quoted(key.encode_utf8(&mut [0; 4]))),
+        Event::DropIn { call, peer: of, listens } => {
+            write!(f, "drop-in {call}")?;
+            peer(f, of)?;
+            f.write_str(if *listens { " listens" } else { "" })
+        }
+        Event::Moved { call, peer: of, to } => {
+            write!(f, "moved {call}")?;
+            peer(f, of)?;
+            write!(f, " {to}")
+        }
         Event::Denied(text) => write!(f, "denied {}", Quoted(text)),
         Event::Announcement { id, from, progress } => house::write_announcement(f, id, from, progress),
     }

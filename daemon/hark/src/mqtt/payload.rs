@@ -63,7 +63,7 @@ impl Call {
             state: state(report.state),
             id: report.call.map(|id| id.to_string()),
             direction: report.call.map(direction),
-            parties: peer.iter().cloned().collect(),
+            parties: report.parties.iter().map(Party::new).collect(),
             peer,
             since: (report.state != CallState::Idle).then(|| rfc3339(since)),
             muted: report.muted,
@@ -197,6 +197,18 @@ enum Happened {
         id: String,
         digit: char,
     },
+    DropIn {
+        #[serde(flatten)]
+        of: Concerning,
+        /// Whether the other room only listens.
+        listens: bool,
+    },
+    Handover {
+        #[serde(flatten)]
+        of: Concerning,
+        /// The room that has the call now.
+        to: String,
+    },
     Denied {
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
@@ -225,8 +237,20 @@ impl Concerning {
 
 impl Dated {
     /// The names that `event` takes; Home Assistant wants them all in advance.
-    pub const EVENTS: [&'static str; 10] =
-        ["wake", "heard", "rejected", "ringing", "answered", "missed", "ended", "dtmf", "denied", "announcement"];
+    pub const EVENTS: [&'static str; 12] = [
+        "wake",
+        "heard",
+        "rejected",
+        "ringing",
+        "answered",
+        "missed",
+        "ended",
+        "dtmf",
+        "dropin",
+        "handover",
+        "denied",
+        "announcement",
+    ];
 
     /// What happened at a moment; words that were said, or that answer them, only where `with_words`.
     pub fn new(event: &Event, at: SystemTime, with_words: bool) -> Dated {
@@ -246,6 +270,8 @@ impl Dated {
                 Happened::Ended { of: Concerning::new(*call, peer), reason: reason.key(), sip_code, talked_ms }
             }
             Event::Dtmf(call, digit) => Happened::Dtmf { id: call.to_string(), digit: *digit },
+            Event::DropIn { call, peer, listens } => Happened::DropIn { of: Concerning::new(*call, peer), listens: *listens },
+            Event::Moved { call, peer, to } => Happened::Handover { of: Concerning::new(*call, peer), to: to.clone() },
             Event::Denied(text) => Happened::Denied { text: words(text) },
             Event::Announcement { id, from, progress } => {
                 let (state, rooms) = match progress {
@@ -291,6 +317,7 @@ pub fn state(state: CallState) -> &'static str {
         CallState::Ringback => "ringback",
         CallState::Connected => "connected",
         CallState::Held => "held",
+        CallState::Carried => "carried",
         CallState::Ending => "ending",
     }
 }
@@ -341,7 +368,7 @@ mod tests {
 
     #[test]
     fn without_a_call_everything_is_null() {
-        let report = CallReport { state: CallState::Idle, call: None, peer: None, muted: false };
+        let report = CallReport { state: CallState::Idle, call: None, peer: None, parties: Vec::new(), muted: false };
         let idle = r#"{"state":"idle","id":null,"direction":null,"peer":null,"since":null,"parties":[],"muted":false}"#;
         assert_eq!(String::from_utf8(json(&Call::new(&report, UNIX_EPOCH))).unwrap(), idle);
         assert_eq!(Call::new(&report, UNIX_EPOCH), Call::idle());

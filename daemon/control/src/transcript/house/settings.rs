@@ -28,6 +28,7 @@ pub(in super::super) fn write(f: &mut Formatter<'_>, it: &HouseSettings) -> Resu
     if it.listen_in.at_most != plain.listen_in.at_most {
         write!(f, " listen-in-for {}", Seconds(it.listen_in.at_most))?;
     }
+    it.follow.iter().try_for_each(|it| write!(f, " follow {}", Quoted(it)))?;
     it.quiet.iter().try_for_each(|it| quiet(f, it))?;
     it.devices.iter().try_for_each(|it| device(f, it))
 }
@@ -65,6 +66,7 @@ pub(in super::super) fn read(it: &mut Words) -> Read<HouseSettings> {
             ("drop-in-for", ..) => house.drop_in.at_most = it.seconds()?,
             ("listen-in", ..) => house.listen_in.from.push(it.name()?),
             ("listen-in-for", ..) => house.listen_in.at_most = it.seconds()?,
+            ("follow", ..) => house.follow.push(it.name()?),
             ("quiet", ..) => {
                 let (from, to) = (it.parsed("a minute of the day")?, it.parsed("a minute of the day")?);
                 house.quiet.push(Quiet { from, to, days: [true; 7], except: Vec::new(), person: None });

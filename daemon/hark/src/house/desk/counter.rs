@@ -54,7 +54,9 @@ impl Counter {
     pub fn act(&mut self, action: HouseAction) {
         let recording = match &action {
             HouseAction::Announce(it) => match it.body {
-                Body::Recording(wanted) => self.recordings.iter().find(|(id, _)| *id == wanted).map(|(_, samples)| samples.clone()),
+                Body::Recording(wanted) => {
+                    self.recordings.iter().find(|(id, _)| *id == wanted).map(|(_, samples)| samples.clone())
+                }
                 Body::Text(_) => None,
             },
             _ => None,

@@ -12,7 +12,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::apm::ApmError;
 use crate::drift::Drift;
 use crate::echo::{EchoSettings, ForCall, ForEars};
-use crate::meter::Level;
+use crate::meter::{Level, SILENCE_DBFS};
 use crate::mixer::{Mixer, limit};
 use crate::order::{Command, Notice, Tap};
 use crate::party::PartyId;
@@ -25,7 +25,7 @@ use crate::{EARS_FRAME, FRAME};
 pub type EarsRing = Consumer<f32>;
 
 /// How many parties may take part at once.
-pub const PARTIES: usize = 8;
+pub const PARTIES: usize = 12;
 /// How many seconds the recognizer may lag behind.
 const EARS_RING_S: usize = 4;
 /// Orders and notices under way.
@@ -147,6 +147,8 @@ pub struct Core {
     seats: [Option<Box<Seat>>; PARTIES],
     for_call: ForCall,
     for_ears: ForEars,
+    /// What all bridged parties say in this frame.
+    everybody: [f32; FRAME],
     taps: Taps,
     card: Option<Box<CardRings>>,
     levels: [Level; 4],
@@ -184,6 +186,7 @@ impl Core {
             seats: Default::default(),
             for_call: ForCall::new(echo)?,
             for_ears: ForEars::new(echo)?,
+            everybody: [0.0; FRAME],
             taps: Taps::default(),
             card: None,
             levels: Default::default(),
@@ -192,13 +195,19 @@ impl Core {
         Ok((core, Control { orders: order_in, news: news_out, stats }, ears_out))
     }
 
-    /// Takes the orders that came, and the packets.
+    /// Takes the orders that came, and the packets, and lets bridged parties speak.
     pub fn receive(&mut self) {
+        self.everybody.fill(0.0);
         while self.news.slots() > THROWN_AT_MOST {
             let Ok(order) = self.orders.pop() else { break };
             self.obey(order);
         }
-        self.seats.iter_mut().flatten().for_each(|it| it.receive());
+        for (seat, voice) in self.seats.iter_mut().zip(&self.stats.voices) {
+            let Some(seat) = seat else { continue };
+            seat.receive();
+            seat.say_to_others(&mut self.everybody);
+            voice.set(Some(seat.id()), seat.level());
+        }
     }
 
     /// Fills `out` with the next 10 ms to play.
@@ -239,7 +248,7 @@ impl Core {
             self.stats.erle_db.set(self.for_call.erle_db());
         }
         for seat in self.seats.iter_mut().flatten() {
-            seat.hear(&clean, captured_ns, monotonic_ns, &self.stats);
+            seat.hear(&clean, &self.everybody, captured_ns, monotonic_ns, &self.stats);
         }
         let (mut ears, mut played) = ([0.0; EARS_FRAME], [0.0; EARS_FRAME]);
         self.for_ears.process(microphone, reference, &mut ears, &mut played);
@@ -288,9 +297,12 @@ impl Core {
             Command::Stop(id) => self.mixer.stop(id),
             Command::StopBus(bus) => self.mixer.stop_bus(bus),
             Command::Leave(id) => {
-                if let Some(place) = self.seats.iter_mut().find(|it| it.as_ref().is_some_and(|it| it.id() == id))
+                let mut places = self.seats.iter_mut().zip(&self.stats.voices);
+                if let Some((place, voice)) = places.find(|(it, _)| it.as_ref().is_some_and(|it| it.id() == id))
                     && let Some(seat) = place.take()
                 {
+                    voice.set(None, SILENCE_DBFS);
+                    seat.say_goodbye(&mut self.everybody);
                     throw(&mut self.news, Thrown::Seat(seat));
                     tell(&mut self.news, Notice::Left(id));
                 }
@@ -300,6 +312,8 @@ impl Core {
             Command::CloseMic(id) => self.with_seat(id, Seat::close_microphone),
             Command::Silence(id) => self.with_seat(id, Seat::silence),
             Command::Unsilence(id) => self.with_seat(id, Seat::unsilence),
+            Command::Bridge(id) => self.with_seat(id, Seat::bridge),
+            Command::Unbridge(id) => self.with_seat(id, Seat::unbridge),
             Command::Gain(bus, gain) => self.mixer.volume(bus, gain),
             Command::Duck(bus, gain) => self.mixer.duck(bus, gain),
             Command::Unduck(bus) => self.mixer.duck(bus, 1.0),

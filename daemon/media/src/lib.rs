@@ -8,6 +8,7 @@ pub mod ring;
 pub mod engine;
 pub mod order;
 mod seat;
+mod slack;
 pub mod stats;
 
 pub mod apm;

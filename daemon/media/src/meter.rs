@@ -50,6 +50,11 @@ impl Level {
     pub fn feed(&mut self, frame: &[f32]) -> f32 {
         let now = power(frame);
         self.power += (now - self.power) * if now > self.power { 0.5 } else { 0.05 };
+        self.dbfs()
+    }
+
+    /// The level now.
+    pub fn dbfs(&self) -> f32 {
         dbfs(self.power)
     }
 }

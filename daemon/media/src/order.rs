@@ -35,6 +35,10 @@ pub enum Command {
     Silence(PartyId),
     /// A party is played.
     Unsilence(PartyId),
+    /// A party hears, and is heard by, all other bridged parties, whatever its microphone gate and silence.
+    Bridge(PartyId),
+    /// A party is in no conference any more.
+    Unbridge(PartyId),
     /// The volume of a bus, as a factor.
     Gain(Bus, f32),
     /// Pull a bus down to so much of its volume.

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::engine::PARTIES;
 use crate::jitter::JitterStats;
 use crate::meter::AtomicF32;
+use crate::party::PartyId;
 
 /// Figures of the sound thread. All levels are in dBFS, all delays in ms.
 #[derive(Debug, Default)]
@@ -50,6 +52,8 @@ pub struct Stats {
     pub frame_us_max: AtomicF32,
     /// Parties in the engine.
     pub parties: AtomicU32,
+    /// How loud each of them is; see [`Stats::level_of`].
+    pub voices: [Voice; PARTIES],
     /// Packets taken in, of all parties.
     pub packets_received: AtomicU32,
     /// Packets handed to the lines.
@@ -72,7 +76,27 @@ pub struct Stats {
     pub ears_lost: AtomicU32,
 }
 
+/// How loud a party is.
+#[derive(Debug, Default)]
+pub struct Voice {
+    party: AtomicU64,
+    level: AtomicF32,
+}
+
+impl Voice {
+    /// Says whose level this is, and what it is.
+    pub fn set(&self, party: Option<PartyId>, level: f32) {
+        self.party.store(party.map_or(0, |it| it.0), Relaxed);
+        self.level.set(level);
+    }
+}
+
 impl Stats {
+    /// How loud a party is: who talks.
+    pub fn level_of(&self, party: PartyId) -> Option<f32> {
+        self.voices.iter().find(|it| it.party.load(Relaxed) == party.0).map(|it| it.level.get())
+    }
+
     /// Adds what happened to a party since `before`.
     pub fn add(&self, before: &JitterStats, now: &JitterStats) {
         let add = |to: &AtomicU32, before: u32, now: u32| {

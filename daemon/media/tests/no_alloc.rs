@@ -101,6 +101,11 @@ fn scene(capture_hz: u32) {
             control.send(Command::Tap(Tap::PartyDown(PartyId(n as u64)), Some(tap))).ok().unwrap();
             control.send(Command::Tap(Tap::Render, Some(rtrb::RingBuffer::new(4_800).0))).ok().unwrap();
         }
+        if n % 500 == 200 {
+            // The last three are in conference.
+            control.send(Command::Bridge(PartyId((n - 100) as u64))).ok().unwrap();
+            control.send(Command::Unbridge(PartyId((n.saturating_sub(1600)) as u64))).ok().unwrap();
+        }
         if n % 500 == 400 && n > 1000 {
             control.send(Command::Leave(PartyId((n - 1300) as u64))).ok().unwrap();
         }

@@ -319,6 +319,11 @@ impl App {
                 self.command_end = Some(end);
                 Heard::Sentence { text, confidence, woken }
             }
+            speech::Heard::Open { text, confidence, goes_on } => Heard::Open { text, confidence, goes_on },
+            speech::Heard::Recorded { samples } => {
+                debug!(n_samples = samples.len(), "recorded, and nobody to take it");
+                Heard::Nothing
+            }
             speech::Heard::Rejected { text } => {
                 debug!(text, "not understood");
                 Heard::Rejected

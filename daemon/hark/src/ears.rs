@@ -53,11 +53,12 @@ impl Ears {
     /// Listens for these sentences from now on.
     pub fn listen(&mut self, scope: Scope, grammar: Grammar) {
         let open_for = matches!(scope, Scope::Command | Scope::Confirming).then_some(self.listen_for);
+        let recording = scope == Scope::Recording;
         let listen = match self.last.take() {
-            Some((before, listen)) if before == grammar => (before, Listen { open_for, ..listen }),
+            Some((before, listen)) if before == grammar => (before, Listen { open_for, recording, ..listen }),
             _ => {
                 let listen = self.sentences(&grammar, open_for);
-                (grammar, listen)
+                (grammar, Listen { recording, ..listen })
             }
         };
         self.listener.listen(listen.1.clone());
@@ -98,12 +99,19 @@ pub fn listen_for(grammar: Grammar, open_for: Option<Duration>) -> Listen {
     let digits: BTreeSet<String> = grammar.loops.iter().flat_map(pairs).collect();
     let after_wake: Arc<[String]> = grammar.after_wake.iter().cloned().chain(digits).collect();
     let at_once: Arc<[String]> = grammar.at_once.clone().into();
+    let open = Sentences::list(&grammar.open);
     let grammar = Arc::new(grammar);
     let judge = |woken: bool| {
         let grammar = grammar.clone();
         Arc::new(move |text: &str| fit(grammar.judge(text, woken)))
     };
-    Listen { after_wake: Sentences::judged(after_wake, judge(true)), at_once: Sentences::judged(at_once, judge(false)), open_for }
+    Listen {
+        after_wake: Sentences::judged(after_wake, judge(true)),
+        at_once: Sentences::judged(at_once, judge(false)),
+        open,
+        recording: false,
+        open_for,
+    }
 }
 
 /// Teaches a recognizer which word may follow which: the prefix and each word, each word and each word.

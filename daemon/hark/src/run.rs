@@ -304,6 +304,7 @@ pub fn hearing_settings(settings: &Settings) -> HearingSettings {
         wake_phrases: control.wake_phrases.clone(),
         min_confidence: control.min_confidence,
         listen_for: control.listen_for,
+        gain_db: 0.0,
     }
 }
 

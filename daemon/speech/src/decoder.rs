@@ -2,7 +2,7 @@
 
 use crate::history::History;
 use crate::model::Model;
-use crate::recognizer::{Recognizer, Word};
+use crate::recognizer::{Recognizer, UNKNOWN, Word};
 
 /// Words in the sound.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,18 @@ pub struct Span {
     pub text: String,
     /// Of the least sure word.
     pub confidence: f32,
+}
+
+impl Span {
+    /// These words, one after the other.
+    pub fn of(words: &[Word]) -> Self {
+        Self {
+            start: words.first().map_or(0, |it| it.start),
+            end: words.last().map_or(0, |it| it.end),
+            text: words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" "),
+            confidence: words.iter().map(|it| it.confidence).fold(1.0, f32::min),
+        }
+    }
 }
 
 /// See the top.
@@ -117,4 +129,21 @@ impl Decoder {
     pub fn start(&self) -> u64 {
         self.at.map_or(u64::MAX, |it| it.0)
     }
+}
+
+/// The words without unknown ones at both ends.
+pub fn plain(text: &str) -> &str {
+    let mut text = text;
+    while let Some(rest) = text.strip_prefix(UNKNOWN) {
+        text = rest.trim_start();
+    }
+    while let Some(rest) = text.strip_suffix(UNKNOWN) {
+        text = rest.trim_end();
+    }
+    text
+}
+
+/// Whether the sentence is part of the text, word by word.
+pub fn contains(text: &str, sentence: &str) -> bool {
+    format!(" {text} ").contains(&format!(" {sentence} "))
 }

@@ -1,14 +1,14 @@
 //! From samples to words: gate, wake phrase, sentence, in that order. Synchronous; `listener.rs` gives it a thread.
 
-use std::time::Duration;
-
-use crate::decoder::{Decoder, Span};
+use crate::decoder::{Decoder, Span, contains, plain};
 use crate::endpoint;
 use crate::history::History;
 use crate::model::{Model, tidy};
+use crate::notice::{Heard, HearingError, HearingSettings, Listen, Notice};
 use crate::recognizer::{UNKNOWN, Word};
-use crate::sentences::{Fit, Sentences};
-use crate::vad::{self, FRAME, Vad};
+use crate::recording::{Progress, Recording};
+use crate::sentences::Fit;
+use crate::vad::{self, FRAME, Frame, Vad};
 use crate::{RATE_HZ, wake};
 
 const MS: u64 = RATE_HZ as u64 / 1000;
@@ -56,79 +56,8 @@ const ALONE_MS: u32 = 240;
 const LEFTOVER: u64 = 320 * MS;
 /// Unknown talk shorter than this is a cough or a door.
 const TALK: u64 = 320 * MS;
-
-/// What to listen for from now on.
-#[derive(Clone, Debug, Default)]
-pub struct Listen {
-    /// Sentences that count after the wake phrase, or while a window is open.
-    pub after_wake: Sentences,
-    /// Sentences that count without the wake phrase, whenever they are said alone.
-    pub at_once: Sentences,
-    /// Opens a window for this long: sentences of both kinds count now. `None` closes a window that was opened so; one that the wake phrase opened stays.
-    pub open_for: Option<Duration>,
-}
-
-/// What stays the same until it is set anew.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HearingSettings {
-    /// The wake phrases; words that the model knows.
-    pub wake_phrases: Vec<String>,
-    /// 0 to 1: what is less sure than this is rejected.
-    pub min_confidence: f32,
-    /// How long the window stays open after the wake phrase.
-    pub listen_for: Duration,
-}
-
-/// Something was heard. Times count from the first sample fed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    /// When it was decided.
-    pub at_ms: u64,
-    /// When the words ended.
-    pub said_until_ms: u64,
-    /// The words: the wake phrase, the sentence, or what the recognizer made of it.
-    pub text: String,
-    /// 0 to 1: the least sure word.
-    pub confidence: f32,
-    /// What.
-    pub kind: Heard,
-}
-
-/// What was heard.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
-    /// The wake phrase.
-    Wake {
-        /// How well, 0 to 1, to be compared with other speakers of the house.
-        score: f32,
-    },
-    /// A whole sentence.
-    Sentence {
-        /// As in the grammar.
-        text: String,
-        /// 0 to 1: the least sure word.
-        confidence: f32,
-        /// Whether the wake phrase opened the window in which it was said.
-        woken: bool,
-    },
-    /// In an open window something was said that is no sentence.
-    Rejected {
-        /// What the recognizer made of it; `[unk]` for what is not in the grammar.
-        text: String,
-    },
-    /// In an open window nothing was said.
-    Nothing,
-}
-
-/// Why there can be no hearing.
-#[derive(Debug, thiserror::Error)]
-pub enum HearingError {
-    /// No wake phrase can be heard.
-    #[error(
-        "no wake phrase can be heard: the speech model does not know {0}; choose other words for `speech.wake_phrases` in hark.yaml"
-    )]
-    NoWakePhrase(String),
-}
+/// How long words that no sentence has must have stood after an open sentence, so that it is sure to go on.
+const GOES_ON_MS: u32 = 240;
 
 /// How much was heard, for status and benchmarks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +97,7 @@ pub struct Hearing {
     wake: Decoder,
     command: Decoder,
     window: Option<Window>,
+    recording: Option<Recording>,
     /// Close looks at the present wake candidate, and when the next may be.
     looks: u32,
     next_look: u64,
@@ -198,24 +128,28 @@ impl Hearing {
             wake,
             command,
             window: None,
+            recording: None,
             looks: 0,
             next_look: 0,
             work: Work::default(),
         })
     }
 
-    /// Takes other settings; a window that is open closes.
+    /// Takes other settings; a window that is open closes, and a recording is given up.
     pub fn set(&mut self, settings: HearingSettings) -> Result<(), HearingError> {
         let wakes = wake_words(&self.model, &settings)?;
         let (wake, command) = decoders(&self.model, &settings, &self.listen)?;
         (self.settings, self.wakes, self.wake, self.command, self.window) = (settings, wakes, wake, command, None);
+        self.recording = None;
         Ok(())
     }
 
     /// Listens for something else from now on. What is being said meanwhile is not lost.
     pub fn listen(&mut self, listen: Listen) {
         let same_at_once = listen.at_once.same_phrases(&self.listen.at_once);
-        let same = same_at_once && listen.after_wake.same_phrases(&self.listen.after_wake);
+        let same = same_at_once
+            && listen.after_wake.same_phrases(&self.listen.after_wake)
+            && listen.open.same_phrases(&self.listen.open);
         let now = self.ears.end();
         if !same && let Ok((wake, command)) = decoders(&self.model, &self.settings, &listen) {
             self.command.replace(command);
@@ -223,7 +157,10 @@ impl Hearing {
                 self.wake.replace(wake);
             }
         }
-        self.window = match (self.window, listen.open_for) {
+        if self.recording.as_mut().is_some_and(|it| !it.confirm(listen.recording)) {
+            self.stop_recording();
+        }
+        self.window = match (self.window, listen.open_for.filter(|_| self.recording.is_none())) {
             (window, Some(open_for)) => {
                 let woken = window.is_some_and(|it| it.woken);
                 if window.is_none() {
@@ -268,6 +205,10 @@ impl Hearing {
         self.work.frames += 1;
         (self.voiced, self.unvoiced) = if frame.voice { (self.voiced + 1, 0) } else { (0, self.unvoiced + 1) };
         self.quiet = if frame.pause { self.quiet + 1 } else { 0 };
+        if self.recording.is_some() {
+            self.record(frame, notices);
+            return;
+        }
         match self.talk {
             None if self.voiced >= OPENS_AFTER => self.talk = Some(now.saturating_sub(PREROLL).max(self.done_until)),
             Some(_) if self.unvoiced >= CLOSES_AFTER => {
@@ -317,7 +258,7 @@ impl Hearing {
             return;
         }
         let words = self.wake.finish();
-        let span = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map(|it| span(&words[it]));
+        let span = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map(|it| Span::of(&words[it]));
         let sure = span.filter(|it| it.confidence >= WAKE_CONFIDENCE.max(self.settings.min_confidence));
         match sure {
             Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
@@ -355,7 +296,7 @@ impl Hearing {
         }
         let words = self.wake.finish();
         let words = self.without_ours(words);
-        let span = span(&words);
+        let span = Span::of(&words);
         let whole = matches!(self.listen.at_once.fit(&span.text), Fit::Whole { .. });
         if whole
             && span.confidence >= AT_ONCE_CONFIDENCE.max(self.settings.min_confidence)
@@ -369,6 +310,26 @@ impl Hearing {
             self.next_look = now + LOOK_AGAIN;
             self.wake.again(&self.ears);
         }
+    }
+
+    /// After an open sentence: waits for the end of what is being said.
+    fn record(&mut self, frame: Frame, notices: &mut Vec<Notice>) {
+        let Some(recording) = &mut self.recording else { return };
+        let played_db = vad::level_db(&self.reference_frame);
+        let kind = match recording.feed(&self.ears_frame, frame, (played_db > PLAYING_DB).then_some(played_db)) {
+            Progress::On => return,
+            Progress::Over(samples) => Heard::Recorded { samples },
+            Progress::Nothing => Heard::Nothing,
+        };
+        let now = self.ears.end();
+        notices.push(self.notice(&Span { start: now, end: now, text: String::new(), confidence: 0.0 }, kind));
+        self.stop_recording();
+    }
+
+    fn stop_recording(&mut self) {
+        self.recording = None;
+        self.talk = None;
+        self.done_until = self.ears.end();
     }
 
     /// A window is open: waits for a whole sentence.
@@ -390,27 +351,33 @@ impl Hearing {
             return;
         }
         let fit = if said.is_empty() { Fit::Not } else { self.fit(said) };
+        let (over, _) = self.judge(heard.trim_start_matches(UNKNOWN).trim_start(), fit, quiet_ms, stable_ms);
         // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
         let peek = fit == Fit::Begun && (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
-        if !peek && !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long || now < self.next_look {
+        if !peek && !over && !too_long || now < self.next_look {
             return;
         }
         let words = self.command.finish();
         let from = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map_or(0, |it| it.end);
         let words = self.without_leftover(self.without_ours(words[from..].to_vec()));
-        let span = span(&words);
+        let span = Span::of(&words);
         let fit = self.fit(&span.text);
+        let (over, open) = self.judge(&span.text, fit, quiet_ms, stable_ms);
         let (text, confidence) = (span.text.clone(), span.confidence);
         if text.split(' ').all(|it| it == UNKNOWN || it.is_empty()) && span.end - span.start < TALK {
             self.command.begin(now);
             return;
         }
-        if !endpoint::is_over(fit, quiet_ms, stable_ms) && !too_long {
+        if !over && !too_long {
             self.next_look = now + LOOK_AGAIN;
             self.command.again(&self.ears);
             return;
         }
         self.next_look = 0;
+        if let Some((said, rest)) = open.map(|n| words.split_at(n)) {
+            self.open(said, rest, quiet_ms, notices);
+            return;
+        }
         if self.is_ours(&span, |heard, _| !plain(&text).is_empty() && contains(heard, plain(&text))) {
             self.command.begin(now);
             return;
@@ -422,6 +389,49 @@ impl Hearing {
         self.command.stop();
         self.done_until = now;
         self.talk = Some(now);
+    }
+
+    /// Whether what was said is over, and how many words of it are the open sentence with which it begins, if it is not a closed one.
+    fn judge(&self, text: &str, fit: Fit, quiet_ms: u32, stable_ms: u32) -> (bool, Option<usize>) {
+        let words: Vec<&str> = text.split(' ').collect();
+        let open = |n: &usize| matches!(self.listen.open.fit(&words[..*n].join(" ")), Fit::Whole { .. });
+        let open = (1..=words.len()).rev().find(open);
+        let longer = self.listen.open.fit(text) == Fit::Begun;
+        let over = match (open, fit) {
+            (Some(n), Fit::Begun | Fit::Not) if n == words.len() => {
+                endpoint::is_over(Fit::Whole { may_go_on: true }, quiet_ms, stable_ms)
+            }
+            (Some(_), Fit::Not) if !longer => quiet_ms >= PEEK_MS || stable_ms >= GOES_ON_MS,
+            (_, Fit::Not) if longer => endpoint::is_over(Fit::Begun, quiet_ms, stable_ms),
+            _ => endpoint::is_over(fit, quiet_ms, stable_ms),
+        };
+        (over, open.filter(|_| !matches!(fit, Fit::Whole { .. })))
+    }
+
+    /// An open sentence was said: what follows is recorded.
+    fn open(&mut self, said: &[Word], rest: &[Word], quiet_ms: u32, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        let span = Span::of(said);
+        let (text, confidence) = (span.text.clone(), span.confidence);
+        self.done_until = now;
+        self.talk = Some(now);
+        if self.is_ours(&span, |heard, _| contains(heard, &text)) {
+            self.command.begin(now);
+            return;
+        }
+        self.command.stop();
+        self.window = None;
+        if confidence < self.settings.min_confidence {
+            notices.push(self.notice(&span, Heard::Rejected { text }));
+            return;
+        }
+        let goes_on = quiet_ms < PEEK_MS || rest.last().is_some_and(|it| it.end.saturating_sub(span.end) >= TALK);
+        notices.push(self.notice(&span, Heard::Open { text, confidence, goes_on }));
+        let from = Recording::wanted_from(span.end, goes_on).max(self.ears.start()).min(now);
+        let mut samples = Vec::with_capacity((now - from) as usize);
+        self.ears.each(from, now, |part| samples.extend_from_slice(part));
+        let patience = self.settings.listen_for.as_millis() as u64 * MS;
+        self.recording = Some(Recording::behind(from, samples, goes_on, patience));
     }
 
     fn close_window(&mut self, notices: &mut Vec<Notice>) {
@@ -509,31 +519,6 @@ const OURS_BEFORE: u64 = 640 * MS;
 /// And how much later.
 const OURS_AFTER: u64 = 240 * MS;
 
-/// The words without unknown ones at both ends.
-fn plain(text: &str) -> &str {
-    let mut text = text;
-    while let Some(rest) = text.strip_prefix(UNKNOWN) {
-        text = rest.trim_start();
-    }
-    while let Some(rest) = text.strip_suffix(UNKNOWN) {
-        text = rest.trim_end();
-    }
-    text
-}
-
-fn contains(text: &str, sentence: &str) -> bool {
-    format!(" {text} ").contains(&format!(" {sentence} "))
-}
-
-fn span(words: &[Word]) -> Span {
-    Span {
-        start: words.first().map_or(0, |it| it.start),
-        end: words.last().map_or(0, |it| it.end),
-        text: words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" "),
-        confidence: words.iter().map(|it| it.confidence).fold(1.0, f32::min),
-    }
-}
-
 fn wake_words(model: &Model, settings: &HearingSettings) -> Result<Vec<Vec<String>>, HearingError> {
     let known: Vec<Vec<String>> = settings
         .wake_phrases
@@ -554,7 +539,8 @@ fn decoders(model: &Model, settings: &HearingSettings, listen: &Listen) -> Resul
     let wakes: Vec<String> = settings.wake_phrases.iter().map(|it| tidy(it)).collect();
     let weighed = wakes.iter().flat_map(|it| std::iter::repeat_n(it, WAKE_WEIGHT));
     let small: Vec<String> = weighed.chain(listen.at_once.phrases()).cloned().collect();
-    let large = wake::joined(&wakes, listen.after_wake.phrases()).chain(small.iter().cloned()).collect::<Vec<_>>();
+    let after: Vec<String> = listen.after_wake.phrases().iter().chain(listen.open.phrases()).cloned().collect();
+    let large = wake::joined(&wakes, &after).chain(small.iter().cloned()).collect::<Vec<_>>();
     let decoder = |phrases: &[String]| Decoder::new(model, phrases).ok_or_else(|| HearingError::NoWakePhrase("them".into()));
     Ok((decoder(&small)?, decoder(&large)?))
 }

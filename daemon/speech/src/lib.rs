@@ -9,15 +9,18 @@ pub mod hearing;
 mod history;
 pub mod listener;
 pub mod model;
+pub mod notice;
 pub mod recognizer;
+mod recording;
 pub mod say;
 pub mod sentences;
 pub mod vad;
 mod wake;
 
-pub use hearing::{Heard, Hearing, HearingError, HearingSettings, Listen, Notice};
+pub use hearing::Hearing;
 pub use listener::Listener;
 pub use model::{Model, ModelError};
+pub use notice::{Heard, HearingError, HearingSettings, Listen, Notice};
 pub use sentences::{Fit, Sentences};
 
 /// The rate of all samples here, in Hz.

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::hearing::{Hearing, HearingError, HearingSettings, Listen, Notice};
+use crate::hearing::Hearing;
 use crate::model::Model;
+use crate::notice::{HearingError, HearingSettings, Listen, Notice};
 
 /// How long the thread rests when the ring has less than a frame: one engine frame.
 const REST: Duration = Duration::from_millis(10);

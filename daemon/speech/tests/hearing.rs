@@ -4,7 +4,7 @@ mod voices;
 
 use std::time::Duration;
 
-use speech::{Hearing, HearingError, HearingSettings, Listen, Sentences};
+use speech::{Heard, Hearing, HearingError, HearingSettings, Listen, Model, Notice, Sentences};
 use voices::{Scene, hearing, model, say, short};
 
 const VOICES: [&str; 5] = ["en-us", "en-gb", "en-us+f3", "flite:slt", "flite:rms"];
@@ -134,7 +134,7 @@ fn an_answer_to_ringing_counts_without_the_wake_phrase() {
     let ringing = || Listen {
         after_wake: Sentences::list(voices::SENTENCES),
         at_once: Sentences::list(["answer", "pick up", "decline"]),
-        open_for: None,
+        ..Listen::default()
     };
     for voice in VOICES {
         for (text, expected) in
@@ -160,6 +160,7 @@ fn a_question_is_answered_without_the_wake_phrase_as_long_as_the_window_is_open(
         after_wake: Sentences::list(voices::SENTENCES),
         at_once: Sentences::list(["yes", "no", "anna smith", "anna jones"]),
         open_for: Some(Duration::from_secs(4)),
+        ..Listen::default()
     };
     hearing.listen(asked.clone());
     let scene = Scene::new().silence(800).say("en-us", "anna jones").silence(1500).noise(0.001);
@@ -185,6 +186,7 @@ fn listening_for_something_else_in_the_middle_of_a_sentence_loses_nothing() {
                 after_wake: Sentences::list(["call dad", "hang up"]),
                 at_once: Sentences::none(),
                 open_for: Some(Duration::from_secs(5)),
+                ..Listen::default()
             });
         }
     }
@@ -202,8 +204,74 @@ fn silence_costs_nothing() {
 
 #[test]
 fn a_wake_phrase_that_the_model_does_not_know_is_named() {
-    let settings =
-        HearingSettings { wake_phrases: vec!["hey zzyzx".into()], min_confidence: 0.5, listen_for: Duration::from_secs(5) };
+    let settings = HearingSettings {
+        wake_phrases: vec!["hey zzyzx".into()],
+        min_confidence: 0.5,
+        listen_for: Duration::from_secs(5),
+        gain_db: 0.0,
+    };
     let HearingError::NoWakePhrase(words) = Hearing::new(&model(), settings).err().unwrap();
     assert_eq!(words, "\"zzyzx\"");
+}
+
+/// Says it, lets it be recorded and gives what was told, and the recording's seconds.
+fn announced(model: &Model, scene: &Scene, record: bool) -> (Vec<String>, f32) {
+    let mut hearing = hearing(model);
+    let listen = Listen {
+        after_wake: Sentences::list(voices::SENTENCES.into_iter().chain(["announce the time"])),
+        open: Sentences::list(["announce", "announce to the kitchen", "tell everybody"]),
+        ..Listen::default()
+    };
+    hearing.listen(listen.clone());
+    let mut notices = Vec::new();
+    for part in scene.pairs().chunks(320) {
+        let before = notices.len();
+        hearing.feed(part, &mut notices);
+        if notices[before..].iter().any(|it| matches!(it.kind, Heard::Open { .. })) {
+            hearing.listen(Listen { recording: record, ..listen.clone() });
+        }
+    }
+    let seconds = |it: &Notice| match &it.kind {
+        Heard::Recorded { samples } => samples.len() as f32 / 16_000.0,
+        _ => 0.0,
+    };
+    (short(&notices), notices.iter().map(seconds).sum())
+}
+
+#[test]
+fn what_follows_an_open_sentence_is_recorded() {
+    let model = model();
+    let message = "dinner is ready, come down and wash your hands";
+    for voice in VOICES {
+        let length = say(voice, message).len() as f32 / 16_000.0;
+        for open in ["announce", "tell everybody", "announce to the kitchen"] {
+            let said = format!("hello operator, {open} {message}");
+            let scene = Scene::new().silence(500).say(voice, &said).silence(2500).noise(0.001);
+            let (heard, seconds) = announced(&model, &scene, true);
+            assert_eq!(heard, ["wake", &format!("{open}..."), "recorded"], "{voice}");
+            assert!((seconds - length).abs() < 0.5, "{voice} {open}: {seconds} s recorded, {length} s said");
+
+            let opened = format!("hello operator, {open}");
+            let scene = Scene::new().silence(500).say(voice, &opened).silence(1500).say(voice, message).silence(2500);
+            let (heard, seconds) = announced(&model, &scene.noise(0.001), true);
+            assert_eq!(heard, ["wake", &format!("{open}:"), "recorded"], "{voice}");
+            assert!((seconds - length).abs() < 0.5, "{voice} {open}: {seconds} s recorded, {length} s said");
+        }
+    }
+}
+
+#[test]
+fn a_closed_sentence_that_begins_like_an_open_one_is_no_announcement() {
+    let model = model();
+    for voice in VOICES {
+        let scene = Scene::new().silence(500).say(voice, "hello operator, announce the time").silence(2000).noise(0.001);
+        assert_eq!(announced(&model, &scene, true).0, ["wake", "=announce the time"], "{voice}");
+    }
+}
+
+#[test]
+fn an_announcement_of_nothing_is_nothing() {
+    let model = model();
+    let scene = Scene::new().silence(500).say("en-us", "hello operator, announce").silence(7000).noise(0.001);
+    assert_eq!(announced(&model, &scene, true).0, ["wake", "announce:", "-"]);
 }

@@ -112,7 +112,7 @@ impl Grammar {
     /// Every word in it, for the model to say which it does not know.
     pub fn words(&self) -> BTreeSet<&str> {
         let loops = self.loops.iter().flat_map(|it| it.words.iter().chain([&it.prefix]));
-        self.after_wake.iter().chain(&self.at_once).chain(loops).flat_map(|it| it.split(' ')).collect()
+        self.after_wake.iter().chain(&self.at_once).chain(&self.open).chain(loops).flat_map(|it| it.split(' ')).collect()
     }
 
     /// The same without the sentences that have one of these words in them: a recognizer would drop the word and hear another sentence.
@@ -120,6 +120,7 @@ impl Grammar {
         let known = |text: &String| !text.split(' ').any(|word| unknown.contains(word));
         self.after_wake.retain(known);
         self.at_once.retain(known);
+        self.open.retain(known);
         self.loops.iter_mut().for_each(|it| it.words.retain(known));
         self.loops.retain(|it| known(&it.prefix) && !it.words.is_empty());
         self

@@ -27,8 +27,10 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 #[command(after_help = "\
 Each line of the output is one thing that was heard:
   {\"file\":\"a.wav\",\"t\":3.21,\"kind\":\"command\",\"text\":\"call mom\",\"intent\":\"dial\",\"contact\":\"Mom\",\"confidence\":1.0,\"decided\":3.35}
-t is when the words ended and decided when that was known, in seconds of sound. kind is wake, command, or rejected: said after
-the wake phrase, but nothing that the speaker knows. Wake phrases, contacts and model are those of hark.yaml unless given here.
+t is when the words ended and decided when that was known, in seconds of sound. kind is wake, command, open: words such as
+\"announce\", after which one says what one likes; recorded: that, of so many seconds; or rejected: said after the wake phrase, but
+nothing that the speaker knows. score, of a wake phrase: how well it was heard, to be compared with other speakers. Wake phrases,
+contacts and model are those of hark.yaml unless given here.
 
 Examples:
   hark hear recording.wav
@@ -63,6 +65,10 @@ struct Line<'a> {
     intent: Option<&'static str>,
     contact: Option<String>,
     confidence: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
     decided: f64,
 }
 
@@ -90,7 +96,8 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
         let words: Vec<_> = unknown.into_iter().collect();
         bail!("the model in `{}` does not know {}; choose another --phrase", model.path().display(), words.join(", "));
     }
-    let settings = HearingSettings { wake_phrases, min_confidence: decisions.min_confidence, listen_for: decisions.listen_for };
+    let (min_confidence, listen_for) = (decisions.min_confidence, decisions.listen_for);
+    let settings = HearingSettings { wake_phrases, min_confidence, listen_for, gain_db: 0.0 };
     let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
     let sentences = grammar::sentences(&loaded.phrases, &loaded.contacts, &emergency);
     let grammar = sentences.grammar(Scope::Asleep, &loaded.contacts, &[]);
@@ -166,10 +173,21 @@ fn line<'a>(file: &'a str, notice: &'a Notice, meaning: impl Fn(&str) -> Option<
     let (kind, intent) = match &notice.kind {
         Heard::Wake { .. } => ("wake", None),
         Heard::Sentence { text, .. } => ("command", meaning(text)),
+        Heard::Open { .. } => ("open", None),
+        Heard::Recorded { .. } => ("recorded", None),
         Heard::Rejected { .. } => ("rejected", None),
         Heard::Nothing => return None,
     };
     let seconds = |ms: u64| ms as f64 / 1000.0;
+    let thousandths = |it: f32| (it * 1000.0).round() / 1000.0;
+    let score = match &notice.kind {
+        Heard::Wake { score } => Some(thousandths(*score)),
+        _ => None,
+    };
+    let recorded = match &notice.kind {
+        Heard::Recorded { samples } => Some(samples.len() as f64 / f64::from(speech::RATE_HZ)),
+        _ => None,
+    };
     Some(Line {
         file,
         t: seconds(notice.said_until_ms),
@@ -177,7 +195,9 @@ fn line<'a>(file: &'a str, notice: &'a Notice, meaning: impl Fn(&str) -> Option<
         text: &notice.text,
         intent: intent.as_ref().map(intent::Intent::name),
         contact: intent.as_ref().and_then(|it| it.contact()).map(str::to_owned),
-        confidence: (notice.confidence * 1000.0).round() / 1000.0,
+        confidence: thousandths(notice.confidence),
+        score,
+        seconds: recorded,
         decided: seconds(notice.at_ms),
     })
 }

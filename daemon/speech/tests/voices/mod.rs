@@ -32,8 +32,12 @@ pub const SENTENCES: [&str; 16] = [
 
 /// Hears "hello operator" and these sentences.
 pub fn hearing(model: &Model) -> Hearing {
-    let settings =
-        HearingSettings { wake_phrases: vec!["hello operator".into()], min_confidence: 0.5, listen_for: Duration::from_secs(5) };
+    let settings = HearingSettings {
+        wake_phrases: vec!["hello operator".into()],
+        min_confidence: 0.5,
+        listen_for: Duration::from_secs(5),
+        gain_db: 0.0,
+    };
     let mut hearing = Hearing::new(model, settings).unwrap();
     hearing.listen(Listen { after_wake: Sentences::list(SENTENCES), ..Listen::default() });
     hearing
@@ -175,6 +179,9 @@ pub fn short(notices: &[Notice]) -> Vec<String> {
             Heard::Wake { .. } => "wake".into(),
             Heard::Sentence { text, woken: true, .. } => format!("={text}"),
             Heard::Sentence { text, woken: false, .. } => format!("~{text}"),
+            Heard::Open { text, goes_on: true, .. } => format!("{text}..."),
+            Heard::Open { text, goes_on: false, .. } => format!("{text}:"),
+            Heard::Recorded { .. } => "recorded".into(),
             Heard::Rejected { .. } => "?".into(),
             Heard::Nothing => "-".into(),
         })

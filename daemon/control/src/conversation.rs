@@ -13,7 +13,7 @@ use crate::speaker::Settings;
 use crate::time::Time;
 
 /// How long after the listening time a sentence that began within it may take; the listener tells the end of it long before.
-const SENTENCE_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const SENTENCE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a question may take to be spoken; the sound engine tells the end of it long before.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(15);

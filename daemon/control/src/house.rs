@@ -1,5 +1,9 @@
 //! The house as one speaker sees it: other rooms, who heard the wake phrase best, announcements, and where people are.
 
+pub mod devices;
+pub mod quiet;
+pub mod wake;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 mod calling;
 mod commands;
 mod events;
+mod house;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::phrases::Phrases;
 use crate::prompts::Prompt;
 use crate::switchboard::Switchboard;
 use crate::time::Time;
+use house::House;
 
 /// A prompt that has not been told as spoken after this long never will be.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(20);
@@ -85,6 +87,7 @@ pub struct Speaker {
     volumes: [u8; 3],
     /// Lines that cannot be used, and why.
     down: BTreeMap<LineName, String>,
+    house: House,
     busy_until: Option<Time>,
 
     n_prompts: u32,
@@ -116,6 +119,7 @@ impl Speaker {
             do_not_disturb: settings.do_not_disturb,
             volumes: settings.volumes.map(|it| it.min(100)),
             down: BTreeMap::new(),
+            house: House::default(),
             busy_until: None,
             n_prompts: 0,
             speaking: BTreeMap::new(),
@@ -143,11 +147,13 @@ impl Speaker {
             Input::Command(command) => self.command(command),
             Input::Heard(heard) => self.heard(heard),
             Input::Line(event) => self.line(event),
-            Input::House(_) => (),
+            Input::House(event) => self.house(event),
             Input::Sound(notice) => self.sound(notice),
             Input::Contacts(contacts) => self.learn(contacts),
             Input::Settings(settings) => {
+                let start = std::mem::take(&mut self.settings.house.start);
                 self.settings = settings;
+                self.settings.house.start = start;
                 self.learn(self.contacts.clone());
             }
         }
@@ -158,6 +164,7 @@ impl Speaker {
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = self.now.max(now);
         let now = self.now;
+        self.wake_timeout();
         self.calls.handle_timeout(now, &mut self.lines);
         self.calls_ended();
         self.speaking.retain(|_, until| *until > now);
@@ -177,7 +184,8 @@ impl Speaker {
     /// When to call `handle_timeout` if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Time> {
         let speaking = self.speaking.values().min().copied();
-        [self.calls.poll_timeout(), self.dialogue.deadline(), speaking, self.busy_until].into_iter().flatten().min()
+        let house = self.house.poll_timeout();
+        [self.calls.poll_timeout(), self.dialogue.deadline(), speaking, self.busy_until, house].into_iter().flatten().min()
     }
 
     /// What is to be listened for in a scope, now.
@@ -313,6 +321,7 @@ impl Speaker {
         let quiet = self.dialogue.is_open() || !self.speaking.is_empty();
         let wanted = focus::wanted(&self.calls, self.muted, quiet, self.busy_until.is_some());
         self.actions.extend(self.lines.drain(..).map(Action::Line));
+        self.actions.extend(self.house.actions.drain(..).map(Action::House));
         let mut sounds = Vec::new();
         self.focus.settle(wanted, &mut sounds);
         self.actions.extend(sounds.into_iter().chain(self.sounds.drain(..)).map(Action::Sound));

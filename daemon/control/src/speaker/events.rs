@@ -12,12 +12,8 @@ use crate::prompts::Prompt;
 impl Speaker {
     pub(super) fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Wake { score: _ } => {
-                self.hush();
-                self.dialogue.wake(self.now, self.settings.listen_for);
-                self.sounds.push(SoundAction::Earcon(Earcon::Awake));
-                self.report(Event::Wake);
-            }
+            heard if self.is_not_yet_ours(&heard) => (),
+            Heard::Wake { score } => self.wake(score),
             Heard::Sentence { text, confidence, woken } => self.sentence(&text, confidence, woken),
             Heard::Open { .. } | Heard::Recorded(_) => (),
             Heard::Rejected => self.not_understood(),
@@ -205,7 +201,7 @@ impl Speaker {
     /// Somebody calls. One at a time rings; who else calls then finds us busy.
     fn incoming(&mut self, id: CallId, from: Uri, display: &str) {
         let peer = self.caller(from, display);
-        let taken = self.do_not_disturb || self.calls.ringing().is_some();
+        let taken = self.is_turned_away(&peer) || self.calls.ringing().is_some();
         if !self.calls.incoming(self.now, id, peer.clone(), self.settings.ring_for) {
             return;
         }

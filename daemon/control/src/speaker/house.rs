@@ -1,0 +1,157 @@
+//! What the speaker does as one of several: who answers, announcements, quiet hours, other devices, where people are.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Speaker;
+use crate::action::{Earcon, Event, Peer, SoundAction};
+use crate::conversation::{Dialogue, SENTENCE_WITHIN};
+use crate::dialplan;
+use crate::house::devices::Devices;
+use crate::house::quiet::{self, Clock, TurnedAway};
+use crate::house::wake::{Arbiter, BUSY_BONUS, Verdict};
+use crate::house::{HouseAction, HouseEvent, Room, RoomName};
+use crate::input::Heard;
+use crate::time::Time;
+
+/// What is kept of what was said after the wake phrase until it is decided who answers; more cannot be said in that time.
+const MAX_PENDING: usize = 4;
+
+/// What we know of the house.
+#[derive(Debug, Default)]
+pub(super) struct House {
+    /// The other rooms.
+    pub(super) rooms: Vec<Room>,
+    /// Where people are, by the names of contacts.
+    pub(super) presence: BTreeMap<String, RoomName>,
+    pub(super) clock: Option<Clock>,
+    pub(super) arbiter: Arbiter,
+    /// What was said while it is not decided who answers.
+    pending: Vec<Heard>,
+    pub(super) turned_away: TurnedAway,
+    pub(super) devices: Devices,
+    /// What is asked of the house and not handed out yet.
+    pub(super) actions: Vec<HouseAction>,
+}
+
+impl House {
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        [self.arbiter.deadline(), self.devices.deadline()].into_iter().flatten().min()
+    }
+}
+
+impl Speaker {
+    pub(super) fn house(&mut self, event: HouseEvent) {
+        match event {
+            HouseEvent::Rooms(rooms) => self.house.rooms = rooms,
+            HouseEvent::Bid(bid) => {
+                let verdict = self.house.arbiter.told(self.now, &bid, false, &self.settings.house.slug);
+                self.decided(verdict);
+            }
+            HouseEvent::Won(bid) => {
+                let verdict = self.house.arbiter.told(self.now, &bid, true, &self.settings.house.slug);
+                self.decided(verdict);
+            }
+            HouseEvent::Presence { person, room } => {
+                let Some(contact) = self.contacts.people.iter().find(|it| it.is_called(&person)) else { return };
+                let name = contact.name.clone();
+                match room {
+                    Some(room) => drop(self.house.presence.insert(name, room)),
+                    None => drop(self.house.presence.remove(&name)),
+                }
+            }
+            HouseEvent::Clock { weekday, minute } => self.house.clock = Some(Clock { weekday, minute }),
+            HouseEvent::Device { name, state } => self.house.devices.told(&self.settings.house.devices, &name, &state),
+            HouseEvent::Announced(_) | HouseEvent::AnnouncementOver(_) | HouseEvent::Delivered(..) => (),
+        }
+    }
+
+    /// The wake phrase was heard here: if other speakers may have heard it too, it is decided first who answers.
+    pub(super) fn wake(&mut self, score: f32) {
+        let busy = self.dialogue.is_open() || self.calls.active().is_some();
+        let score = if busy { score + BUSY_BONUS } else { score };
+        let alone = !self.house.rooms.iter().any(|it| it.up);
+        let verdict = self.house.arbiter.heard(self.now, score, &self.settings.house.slug, alone);
+        self.decided(verdict);
+    }
+
+    pub(super) fn wake_timeout(&mut self) {
+        let verdict = self.house.arbiter.handle_timeout(self.now, &self.settings.house.slug);
+        self.decided(verdict);
+    }
+
+    /// Whether something that followed the wake phrase was dealt with here: kept until it is decided who answers, or left to another speaker.
+    pub(super) fn is_not_yet_ours(&mut self, heard: &Heard) -> bool {
+        let follows = match heard {
+            Heard::Sentence { woken, .. } => *woken,
+            Heard::Open { .. } | Heard::Rejected | Heard::Nothing | Heard::Recorded(_) => true,
+            Heard::Wake { .. } => false,
+        };
+        if !follows {
+            return false;
+        }
+        if self.house.arbiter.is_bidding() {
+            if self.house.pending.len() < MAX_PENDING {
+                self.house.pending.push(heard.clone());
+            }
+            return true;
+        }
+        self.house.arbiter.is_for_another(self.now, self.settings.listen_for + SENTENCE_WITHIN)
+    }
+
+    fn decided(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Nothing => (),
+            Verdict::Bid(score) => self.house.actions.push(HouseAction::Bid { score }),
+            Verdict::Insist(score) => self.house.actions.push(HouseAction::Won { score }),
+            Verdict::Answer(score) => {
+                if self.house.rooms.iter().any(|it| it.up) {
+                    self.house.actions.push(HouseAction::Won { score });
+                }
+                self.awake();
+                for heard in std::mem::take(&mut self.house.pending) {
+                    self.heard(heard);
+                }
+            }
+            // The first that was said with the wake phrase, if it has come already, is what is left to the other.
+            Verdict::Lose => {
+                if !std::mem::take(&mut self.house.pending).is_empty() {
+                    self.house.arbiter.is_for_another(self.now, Duration::MAX);
+                }
+            }
+            Verdict::Yield => {
+                self.hush();
+                self.dialogue = Dialogue::Asleep;
+            }
+        }
+    }
+
+    /// Whether a caller is not to be heard now. Emergency services that call back always are.
+    pub(super) fn is_turned_away(&mut self, peer: &Peer) -> bool {
+        if peer.address.user().is_some_and(|it| dialplan::is_emergency(it, &self.settings.lines)) {
+            return false;
+        }
+        if self.do_not_disturb {
+            return true;
+        }
+        let settings = &self.settings.house;
+        let quiet = quiet::now(&settings.quiet, self.house.clock, &self.house.presence, &settings.slug);
+        let may = |name: &String| self.contacts.named(name, &self.phrases).iter().any(|it| it.name == peer.name);
+        let welcome = quiet.iter().all(|it| peer.known && it.except.iter().any(may));
+        !welcome && !self.house.turned_away.again(self.now, &peer.address.to_string())
+    }
+
+    /// Whether quiet hours are now.
+    pub fn is_quiet(&self) -> bool {
+        let settings = &self.settings.house;
+        !quiet::now(&settings.quiet, self.house.clock, &self.house.presence, &settings.slug).is_empty()
+    }
+
+    /// The wake phrase was for us.
+    fn awake(&mut self) {
+        self.hush();
+        self.dialogue.wake(self.now, self.settings.listen_for);
+        self.sounds.push(SoundAction::Earcon(Earcon::Awake));
+        self.report(Event::Wake);
+    }
+}

@@ -1,13 +1,25 @@
 //! The house: speakers that trust one another's keys, and the letters that they send each other.
 
+pub mod clock;
 pub mod desk;
+pub mod nearby;
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::house::{Room, RoomName};
+use control::house::{HouseEvent, Room, RoomName};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use clock::{ClockOffset, Clocks};
+
+/// Letters that may wait for those who read them; a full channel drops the letter, unacknowledged: it comes again.
+const UNREAD: usize = 256;
+/// Letters that may wait to be sent; a full channel makes the sender wait.
+const UNSENT: usize = 256;
 
 /// To whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +84,13 @@ pub struct Post {
     /// A full channel makes the sender wait.
     letters: mpsc::Sender<Posted>,
     rooms: watch::Receiver<Arc<Vec<Room>>>,
+    clocks: Clocks,
 }
 
 impl Post {
     /// Puts it together.
-    pub fn new(letters: mpsc::Sender<Posted>, rooms: watch::Receiver<Arc<Vec<Room>>>) -> Post {
-        Post { letters, rooms }
+    pub fn new(letters: mpsc::Sender<Posted>, rooms: watch::Receiver<Arc<Vec<Room>>>, clocks: Clocks) -> Post {
+        Post { letters, rooms, clocks }
     }
 
     /// Sends a letter and waits until it has arrived (to one room), or has gone out (to everyone).
@@ -111,5 +124,109 @@ impl Post {
     /// Tells whenever a room comes, goes or changes.
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<Room>>> {
         self.rooms.clone()
+    }
+
+    /// How to read the clock of another speaker; `None` until it has answered once.
+    pub fn clock(&self, room: &str) -> Option<ClockOffset> {
+        self.clocks.of(room)
+    }
+
+    /// A moment by the clock of this speaker, as others convert it with [`Post::clock`].
+    pub fn our_clock(&self, at: Instant) -> Duration {
+        self.clocks.ours(at)
+    }
+}
+
+/// What the rest of the speaker holds of the house.
+pub struct House {
+    /// Where letters are handed in.
+    pub post: Post,
+    /// Letters about calls: `call.*`.
+    pub calls: mpsc::Receiver<Delivered>,
+    /// Letters about announcements and the wake phrase: `announce.*`, `wake.*`.
+    pub desk: mpsc::Receiver<Delivered>,
+    /// To be aborted at the end.
+    pub tasks: Vec<JoinHandle<()>>,
+}
+
+/// What the house must know of this speaker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HouseSettings {
+    /// Our room's name in topics and addresses.
+    pub room: RoomName,
+    /// As people say it.
+    pub name: String,
+    /// Where it stands.
+    pub floor: Option<String>,
+    /// Groups of rooms that it is in.
+    pub groups: Vec<String>,
+    /// Where our key and the list of members are kept.
+    pub folder: PathBuf,
+    /// The first level of all topics.
+    pub base: String,
+    /// Where the straight link listens; `None`: nowhere, and no house.
+    pub listen: Option<SocketAddr>,
+    /// Where bids go; `None`: only by the other ways.
+    pub multicast: Option<SocketAddrV4>,
+    /// Of which interface multicast is heard and sent; `None`: as the system routes it.
+    pub interface: Option<Ipv4Addr>,
+    /// Whether we look for others and are found by mDNS.
+    pub mdns: bool,
+}
+
+/// Starts the house of this speaker.
+///
+/// # Errors
+/// When the folder of keys cannot be used.
+pub fn start(settings: HouseSettings) -> anyhow::Result<House> {
+    let clocks = Clocks::new(Instant::now());
+    let (letters_in, mut letters) = mpsc::channel::<Posted>(UNSENT);
+    let (rooms_in, rooms) = watch::channel(Arc::default());
+    let (_boxes, calls, desk) = Boxes::new();
+    let post = Post::new(letters_in, rooms, clocks);
+    let nobody = tokio::spawn(async move {
+        let _keep = (settings, rooms_in);
+        while let Some((letter, tell)) = letters.recv().await {
+            if let (To::Room(room), Some(tell)) = (letter.to, tell) {
+                // Whoever sent it may not wait any more.
+                let _ = tell.send(Err(Undelivered::Unknown(room)));
+            }
+        }
+    });
+    Ok(House { post, calls, desk, tasks: vec![nobody] })
+}
+
+/// Where letters that arrive are handed out, by the part of their kind before the first dot.
+pub struct Boxes {
+    calls: mpsc::Sender<Delivered>,
+    desk: mpsc::Sender<Delivered>,
+}
+
+impl Boxes {
+    /// The boxes, and their other ends: of the line `rooms` and of the desk.
+    pub fn new() -> (Boxes, mpsc::Receiver<Delivered>, mpsc::Receiver<Delivered>) {
+        let (calls, line) = mpsc::channel(UNREAD);
+        let (desk, at_desk) = mpsc::channel(UNREAD);
+        (Boxes { calls, desk }, line, at_desk)
+    }
+
+    /// Hands out a letter; says whether somebody has taken it.
+    pub fn put(&self, letter: Delivered) -> bool {
+        match letter.kind.split('.').next() {
+            Some("call") => self.calls.try_send(letter).is_ok(),
+            Some("announce" | "wake") => self.desk.try_send(letter).is_ok(),
+            // A newer speaker may know kinds that we do not.
+            _ => true,
+        }
+    }
+}
+
+/// Tells the decisions of every change of the rooms, until either end is gone.
+pub async fn tell_rooms(mut rooms: watch::Receiver<Arc<Vec<Room>>>, events: mpsc::Sender<HouseEvent>) {
+    loop {
+        let now = rooms.borrow_and_update().as_ref().clone();
+        if events.send(HouseEvent::Rooms(now)).await.is_err() || rooms.changed().await.is_err() {
+            return;
+        }
     }
 }

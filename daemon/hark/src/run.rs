@@ -22,7 +22,7 @@ use crate::cli::BAD_CONFIGURATION;
 use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
-use crate::house::Post;
+use crate::house::{self, House, HouseSettings};
 use crate::house::desk::{Counter, Desk, DeskSettings, Trays};
 use crate::lines::echo::EchoLine;
 use crate::lines::sip::{self, SipLine};
@@ -190,8 +190,10 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     };
     let (house_in, house) = mpsc::channel(64);
     let (errands_in, errands) = mpsc::channel(64);
-    let (_desk_letters, letters) = mpsc::channel(64);
-    let post = Post::new(mpsc::channel(64).0, watch::channel(Arc::default()).1);
+    // The letters of calls wait for their line.
+    let House { post, calls: _calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
+    tasks.extend(of_house);
+    tasks.push(tokio::spawn(house::tell_rooms(post.watch(), house_in.clone())));
     let trays = Trays { errands, letters, events: house_in, engine: engine_in.clone(), post };
     let desk = DeskSettings {
         room: settings.room_slug.clone(),
@@ -305,6 +307,21 @@ pub fn hearing_settings(settings: &Settings) -> HearingSettings {
         min_confidence: control.min_confidence,
         listen_for: control.listen_for,
         gain_db: 0.0,
+    }
+}
+
+fn house_settings(settings: &Settings) -> HouseSettings {
+    HouseSettings {
+        room: settings.room_slug.clone(),
+        name: settings.control.room.clone(),
+        floor: None,
+        groups: Vec::new(),
+        folder: settings.state_dir.join("house"),
+        base: settings.mqtt.base.clone(),
+        listen: None,
+        multicast: None,
+        interface: None,
+        mdns: false,
     }
 }
 

@@ -192,7 +192,7 @@ impl Sound {
 
     /// Asks the engine itself for something.
     pub fn send(&mut self, command: Command) {
-        if let Command::Play { id, .. } = &command
+        if let Command::Play { id, .. } | Command::PlayAt { id, .. } = &command
             && id.0 >= OF_DESK
         {
             self.of_desk.insert(*id);

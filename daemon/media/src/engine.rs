@@ -10,12 +10,14 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::apm::ApmError;
+use crate::clip::Sound;
 use crate::drift::Drift;
 use crate::echo::{EchoSettings, ForCall, ForEars};
 use crate::meter::{Level, SILENCE_DBFS};
 use crate::mixer::{Mixer, limit};
-use crate::order::{Command, Notice, Tap};
+use crate::order::{Bus, Command, Notice, SoundId, Tap};
 use crate::party::PartyId;
+use crate::playout::Playout;
 use crate::ring::{CardRings, monotonic_ns};
 use crate::seat::Seat;
 use crate::stats::Stats;
@@ -85,7 +87,7 @@ enum News {
 /// What the sound thread is done with; it is dropped by whoever polls.
 #[allow(dead_code, reason = "only there to be dropped")]
 enum Thrown {
-    Sound(crate::clip::Sound),
+    Sound(Sound),
     Seat(Box<Seat>),
     Tap(Producer<f32>),
     Card(Box<CardRings>),
@@ -153,6 +155,8 @@ pub struct Core {
     card: Option<Box<CardRings>>,
     levels: [Level; 4],
     render_wait_ms: f32,
+    /// When the next frame leaves the loudspeaker.
+    leaves_ns: u64,
 }
 
 #[derive(Default)]
@@ -191,6 +195,7 @@ impl Core {
             card: None,
             levels: Default::default(),
             render_wait_ms: 0.0,
+            leaves_ns: 0,
         };
         Ok((core, Control { orders: order_in, news: news_out, stats }, ears_out))
     }
@@ -212,7 +217,7 @@ impl Core {
 
     /// Fills `out` with the next 10 ms to play.
     pub fn render(&mut self, out: &mut [f32; FRAME]) {
-        self.mixer.mix(out);
+        self.mixer.mix(out, self.leaves_ns);
         let mut worst_ms = 0.0f32;
         for seat in self.seats.iter_mut().flatten() {
             let mut voice = [0.0; FRAME];
@@ -288,12 +293,8 @@ impl Core {
 
     fn obey_plain(&mut self, command: Command) {
         match command {
-            Command::Play { id, bus, source } => {
-                if let Err(source) = self.mixer.play(id, bus, source) {
-                    throw(&mut self.news, Thrown::Sound(source));
-                    tell(&mut self.news, Notice::Refused(id));
-                }
-            }
+            Command::Play { id, bus, source } => self.play(id, bus, source, 0),
+            Command::PlayAt { id, bus, source, at_ns } => self.play(id, bus, source, at_ns),
             Command::Stop(id) => self.mixer.stop(id),
             Command::StopBus(bus) => self.mixer.stop_bus(bus),
             Command::Leave(id) => {
@@ -334,6 +335,13 @@ impl Core {
             }
             // These two travel as orders of their own.
             Command::Join(_) | Command::Card(_) => throw(&mut self.news, Thrown::Order(Order::Plain(command))),
+        }
+    }
+
+    fn play(&mut self, id: SoundId, bus: Bus, source: Sound, at_ns: u64) {
+        if let Err(source) = self.mixer.play_at(id, bus, source, at_ns) {
+            throw(&mut self.news, Thrown::Sound(source));
+            tell(&mut self.news, Notice::Refused(id));
         }
     }
 
@@ -382,7 +390,7 @@ impl Engine {
         let (core, control, ears) = Core::new(settings)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, realtime) = (stop.clone(), settings.realtime);
-        let runner = Runner { core, drift: Drift::default(), ahead: AHEAD, underruns: 0, steady_for: 0 };
+        let runner = Runner::new(core);
         let thread = std::thread::Builder::new()
             .name("hark-sound".into())
             .spawn(move || runner.run(Box::new(rings), &stopped, realtime))
@@ -425,6 +433,7 @@ impl Drop for Engine {
 pub struct Runner {
     core: Core,
     drift: Drift,
+    playout: Playout,
     /// How much of the mix shall wait for the card.
     ahead: usize,
     underruns: u32,
@@ -434,7 +443,7 @@ pub struct Runner {
 impl Runner {
     /// A core that is driven by hand, on a card that is driven by hand, for tests and measurements.
     pub fn new(core: Core) -> Runner {
-        Runner { core, drift: Drift::default(), ahead: AHEAD, underruns: 0, steady_for: 0 }
+        Runner { core, drift: Drift::default(), playout: Playout::default(), ahead: AHEAD, underruns: 0, steady_for: 0 }
     }
 
     fn run(mut self, mut rings: Box<CardRings>, stop: &AtomicBool, realtime: bool) {
@@ -453,6 +462,7 @@ impl Runner {
                 let old = std::mem::replace(&mut rings, new);
                 throw(&mut self.core.news, Thrown::Card(old));
                 self.drift = Drift::default();
+                self.playout = Playout::default();
                 self.underruns = 0;
             }
         }
@@ -491,10 +501,12 @@ impl Runner {
         // Cards whose callbacks take more at once need more ahead.
         let period = rings.counters.period.load(Relaxed) as usize;
         let ahead = self.ahead.max(if period > FRAME { 2 * period } else { 0 }).min(rings_at_most());
+        self.playout.observe(&rings.counters);
         while rings.render.waiting() < ahead {
             let mut out = [0.0; FRAME];
             let waiting = rings.render.waiting();
             self.core.render_wait_ms = waiting as f32 / 48.0;
+            self.core.leaves_ns = self.playout.leaves_ns(&rings.render, &rings.counters);
             self.core.render(&mut out);
             if !rings.render.write(&out) {
                 break;
@@ -507,6 +519,7 @@ impl Runner {
     fn without_card(&mut self, rings: &mut CardRings) {
         self.core.receive();
         let mut out = [0.0; FRAME];
+        self.core.leaves_ns = monotonic_ns();
         self.core.render(&mut out);
         self.core.capture(&[0.0; FRAME], &[0.0; FRAME], monotonic_ns());
         self.core.stats.frames_without_card.fetch_add(1, Relaxed);

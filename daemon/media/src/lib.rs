@@ -7,6 +7,7 @@ pub mod ring;
 
 pub mod engine;
 pub mod order;
+mod playout;
 mod seat;
 mod slack;
 pub mod stats;

@@ -2,7 +2,7 @@
 //!
 //! rodio's own mixer locks and allocates, so its sources are pulled here, on the sound thread.
 
-use crate::FRAME;
+use crate::{FRAME, RATE_HZ};
 use crate::clip::Sound;
 
 /// Names a sound that is being played.
@@ -67,7 +67,18 @@ struct Playing {
     bus: Bus,
     source: Sound,
     ramp: Ramp,
+    /// Waits for this moment, in ns of the monotonic clock; 0 once it plays.
+    waits_for_ns: u64,
     over: bool,
+}
+
+impl Playing {
+    fn stop(&mut self) {
+        match self.waits_for_ns {
+            0 => self.ramp.towards(0.0),
+            _ => self.over = true,
+        }
+    }
 }
 
 /// A bus: its volume, and how far it is pulled down for the moment.
@@ -94,9 +105,14 @@ impl Default for Mixer {
 impl Mixer {
     /// Starts a sound; gives it back when there is no room for it.
     pub fn play(&mut self, id: SoundId, bus: Bus, source: Sound) -> Result<(), Sound> {
+        self.play_at(id, bus, source, 0)
+    }
+
+    /// Starts a sound at that moment of the monotonic clock; gives it back when there is no room for it.
+    pub fn play_at(&mut self, id: SoundId, bus: Bus, source: Sound, waits_for_ns: u64) -> Result<(), Sound> {
         match self.playing.iter_mut().find(|it| it.is_none()) {
             Some(slot) => {
-                *slot = Some(Playing { id, bus, source, ramp: Ramp::at(1.0), over: false });
+                *slot = Some(Playing { id, bus, source, ramp: Ramp::at(1.0), waits_for_ns, over: false });
                 Ok(())
             }
             None => Err(source),
@@ -105,12 +121,12 @@ impl Mixer {
 
     /// Fades a sound out.
     pub fn stop(&mut self, id: SoundId) {
-        self.playing.iter_mut().flatten().filter(|it| it.id == id).for_each(|it| it.ramp.towards(0.0));
+        self.playing.iter_mut().flatten().filter(|it| it.id == id).for_each(Playing::stop);
     }
 
     /// Fades out everything on a bus.
     pub fn stop_bus(&mut self, bus: Bus) {
-        self.playing.iter_mut().flatten().filter(|it| it.bus == bus).for_each(|it| it.ramp.towards(0.0));
+        self.playing.iter_mut().flatten().filter(|it| it.bus == bus).for_each(Playing::stop);
     }
 
     /// Sets the volume of a bus.
@@ -123,8 +139,8 @@ impl Mixer {
         self.buses[bus as usize].ducked = gain.clamp(0.0, 1.0);
     }
 
-    /// Starts a frame: moves the gains, and fills `out` with the sounds.
-    pub fn mix(&mut self, out: &mut [f32; FRAME]) {
+    /// Starts a frame: moves the gains, and fills `out` with the sounds. `leaves_ns` is when its first sample leaves the loudspeaker.
+    pub fn mix(&mut self, out: &mut [f32; FRAME], leaves_ns: u64) {
         for (bus, gains) in self.buses.iter_mut().zip(&mut self.gains) {
             bus.ramp.towards(bus.volume * bus.ducked);
             gains.iter_mut().for_each(|it| *it = bus.ramp.step());
@@ -132,7 +148,12 @@ impl Mixer {
         out.fill(0.0);
         for sound in self.playing.iter_mut().flatten().filter(|it| !it.over) {
             let gains = &self.gains[sound.bus as usize];
-            for (sample, gain) in out.iter_mut().zip(gains) {
+            let until = samples(sound.waits_for_ns.saturating_sub(leaves_ns));
+            if until >= FRAME as u64 {
+                continue;
+            }
+            sound.waits_for_ns = 0;
+            for (sample, gain) in out.iter_mut().zip(gains).skip(until as usize) {
                 let Some(next) = sound.source.next() else {
                     sound.over = true;
                     break;
@@ -170,6 +191,11 @@ impl Mixer {
     }
 }
 
+/// How many samples a time holds.
+fn samples(ns: u64) -> u64 {
+    ns / 1_000 * u64::from(RATE_HZ) / 1_000_000
+}
+
 /// Keeps the mix inside full scale: linear up to the knee, then bent, never beyond 1.
 pub fn limit(frame: &mut [f32]) {
     for sample in frame {
@@ -192,7 +218,7 @@ mod tests {
         let mut all = Vec::new();
         for _ in 0..frames {
             let mut out = [0.0; FRAME];
-            mixer.mix(&mut out);
+            mixer.mix(&mut out, 0);
             all.extend_from_slice(&out);
         }
         all
@@ -225,6 +251,29 @@ mod tests {
         assert!(all.windows(2).all(|it| (it[1] - it[0]).abs() < 0.001));
         assert_eq!(*all.last().unwrap(), 0.0);
         assert!(!mixer.is_playing());
+    }
+
+    #[test]
+    fn a_sound_waits_for_its_moment_to_the_sample() {
+        let mut mixer = Mixer::default();
+        let second = 1_000_000_000;
+        let mut frame = |mixer: &mut Mixer, ms: u64| {
+            let mut out = [0.0; FRAME];
+            mixer.mix(&mut out, second + ms * 1_000_000);
+            out.iter().position(|it| *it != 0.0)
+        };
+        let sound = || from_samples(&[0.25; 4800], 48_000);
+        mixer.play_at(SoundId(1), Bus::Announce, sound(), second + 12_500_000).ok().unwrap();
+        assert_eq!((frame(&mut mixer, 0), frame(&mut mixer, 10), frame(&mut mixer, 20)), (None, Some(120), Some(0)));
+        mixer.stop(SoundId(1));
+        frame(&mut mixer, 30);
+        frame(&mut mixer, 40);
+        mixer.play_at(SoundId(2), Bus::Announce, sound(), second + 99_000_000).ok().unwrap();
+        assert_eq!(frame(&mut mixer, 50), None);
+        mixer.stop(SoundId(2));
+        assert!(!mixer.is_playing(), "what was stopped before its moment is never heard");
+        mixer.play_at(SoundId(3), Bus::Announce, sound(), second).ok().unwrap();
+        assert_eq!(frame(&mut mixer, 60), Some(0), "what comes late starts at once");
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub enum Command {
         /// 48 kHz, mono, ready in memory: see [`crate::clip`].
         source: Sound,
     },
+    /// As `Play`, but its first sample leaves the loudspeaker at this moment, or at once if that is over.
+    PlayAt {
+        /// Its name.
+        id: SoundId,
+        /// What it is for.
+        bus: Bus,
+        /// As of `Play`.
+        source: Sound,
+        /// In ns of the monotonic clock, see [`crate::ring::monotonic_ns`].
+        at_ns: u64,
+    },
     /// Fade a sound out.
     Stop(SoundId),
     /// Fade out everything on a bus.

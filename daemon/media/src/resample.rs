@@ -77,6 +77,7 @@ pub struct Converter {
     input: Vec<f32>,
     filled: usize,
     chunk: Vec<f32>,
+    ratio: f64,
 }
 
 impl Converter {
@@ -85,7 +86,12 @@ impl Converter {
         let frame = (from_hz as usize / 100).max(1);
         let fft = Fft::new(from_hz as usize, to_hz as usize, frame, 1, FixedSync::Input).ok()?;
         let (input, chunk) = (vec![0.0; fft.input_frames_max()], vec![0.0; fft.output_frames_max()]);
-        Some(Converter { fft, input, filled: 0, chunk })
+        Some(Converter { fft, input, filled: 0, chunk, ratio: f64::from(to_hz) / f64::from(from_hz) })
+    }
+
+    /// How many samples are still to come out before the one that goes in next.
+    pub fn before_next(&self) -> usize {
+        self.fft.output_delay() + (self.filled as f64 * self.ratio) as usize
     }
 
     /// Takes one sample in; hands out a run of samples whenever one is complete.

@@ -46,6 +46,11 @@ pub struct Counters {
     pub played: AtomicU64,
     /// The longest playback callback so far, in samples.
     pub period: AtomicU32,
+    /// When the very first sample left the loudspeaker, or would have at today's pace, in ns of the monotonic clock, as the last playback callback saw it;
+    /// 0 before the first.
+    pub first_left_ns: AtomicU64,
+    /// Samples of silence that were played because there was no mix.
+    pub silence: AtomicU64,
 }
 
 impl Counters {
@@ -93,9 +98,16 @@ pub struct PlaybackEnd {
     reference: Producer<f32>,
     counters: Arc<Counters>,
     started: bool,
+    rate_hz: u64,
 }
 
 impl PlaybackEnd {
+    /// The next sample of [`PlaybackEnd::fill`] leaves the loudspeaker at this moment of the monotonic clock, as far as the card knows.
+    pub fn leaves_at(&mut self, ns: u64) {
+        let before_ns = (u128::from(self.counters.played.load(Relaxed)) * 1_000_000_000 / u128::from(self.rate_hz)) as u64;
+        self.counters.first_left_ns.store(ns.saturating_sub(before_ns).max(1), Relaxed);
+    }
+
     /// Fills `out` with the mix, or with silence where there is none yet, and copies what it was to the reference.
     /// For the playback callback: no heap, no lock, no waiting.
     pub fn fill(&mut self, out: &mut [f32]) {
@@ -103,6 +115,7 @@ impl PlaybackEnd {
         self.started |= !played.is_empty();
         if !missing.is_empty() {
             missing.fill(0.0);
+            self.counters.silence.fetch_add(missing.len() as u64, Relaxed);
             // Before the engine's first frame there is nothing to miss.
             if self.started {
                 self.counters.underruns.fetch_add(1, Relaxed);
@@ -137,7 +150,7 @@ pub fn card(capture_hz: u32, render_hz: u32) -> io::Result<(CardRings, CaptureEn
     };
     let frame = (capture_hz as usize / 100).max(1);
     let capture = CaptureEnd { ring: capture_in, waker, counters: counters.clone(), frame, since_bell: 0 };
-    Ok((rings, capture, PlaybackEnd { render: render_out, reference: reference_in, counters, started: false }))
+    Ok((rings, capture, PlaybackEnd { render: render_out, reference: reference_in, counters, started: false, rate_hz: render_hz.into() }))
 }
 
 /// Samples from the card at 48 kHz, whatever the card's rate.
@@ -198,6 +211,8 @@ pub struct Outlet {
     capacity: usize,
     rate_hz: u32,
     converter: Option<Box<Converter>>,
+    /// Samples written so far, at the card's rate.
+    written: u64,
 }
 
 impl Outlet {
@@ -207,7 +222,7 @@ impl Outlet {
             RATE_HZ => None,
             other => Some(Box::new(Converter::new(RATE_HZ, other).ok_or(io::ErrorKind::InvalidInput)?)),
         };
-        Ok(Outlet { ring, capacity, rate_hz, converter })
+        Ok(Outlet { ring, capacity, rate_hz, converter, written: 0 })
     }
 
     /// How much waits to be played, in samples at 48 kHz.
@@ -215,14 +230,31 @@ impl Outlet {
         (self.capacity - self.ring.slots()) * RATE_HZ as usize / self.rate_hz as usize
     }
 
+    /// The card's rate.
+    pub fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    /// How many samples of ours the card plays, at its rate, before the next one that is written.
+    pub fn before_next(&self) -> u64 {
+        let converting = self.converter.as_ref().map_or(0, |it| it.before_next());
+        self.written + converting as u64
+    }
+
     /// Hands samples over; returns false when they did not all fit.
     pub fn write(&mut self, samples: &[f32]) -> bool {
         match &mut self.converter {
-            None => self.ring.push_partial_slice(samples).1.is_empty(),
+            None => {
+                let (written, lost) = self.ring.push_partial_slice(samples);
+                self.written += written.len() as u64;
+                lost.is_empty()
+            }
             Some(converter) => {
                 let mut fits = true;
                 for sample in samples {
-                    fits &= self.ring.push_partial_slice(converter.push(*sample)).1.is_empty();
+                    let (written, lost) = self.ring.push_partial_slice(converter.push(*sample));
+                    self.written += written.len() as u64;
+                    fits &= lost.is_empty();
                 }
                 fits
             }

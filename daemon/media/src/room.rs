@@ -69,6 +69,7 @@ pub struct SteppedRoom {
     left: Arc<AtomicU64>,
     noise: Noise,
     noise_gain: f32,
+    card_delay: Duration,
 }
 
 /// The way from the person to the microphone.
@@ -105,6 +106,7 @@ impl SteppedRoom {
             left,
             noise: Noise { state: 0x1234_5678, low: 0.0 },
             noise_gain: crate::meter::gain(settings.noise_dbfs),
+            card_delay: settings.card_delay,
         };
         Ok((room, person, rings))
     }
@@ -117,6 +119,7 @@ impl SteppedRoom {
     /// 10 ms pass: the card plays, the air carries, the microphone hears.
     pub fn step(&mut self) {
         let (mut played, mut heard) = ([0.0; FRAME], [0.0; FRAME]);
+        self.playback.leaves_at(ring::monotonic_ns() + self.card_delay.as_nanos() as u64);
         self.playback.fill(&mut played);
         self.echo.process(&played, &mut heard);
         for sample in &mut heard {

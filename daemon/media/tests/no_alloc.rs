@@ -73,6 +73,7 @@ fn callbacks(capture: &mut CaptureEnd, playback: &mut PlaybackEnd, voice: &[f32]
     // Late and doubled callbacks, too.
     let times = [1, 1, 1, 0, 2][n % 5];
     for _ in 0..times {
+        playback.leaves_at(media::ring::monotonic_ns());
         playback.fill(&mut out);
     }
     let at = n * FRAME % (voice.len() - FRAME);
@@ -112,7 +113,11 @@ fn scene(capture_hz: u32) {
         if n % 90 == 7 {
             let id = SoundId(n as u32);
             let source = if n % 180 == 7 { tone::ringback(tone::Region::America) } else { clip::from_samples(&prompt, 48_000) };
-            control.send(Command::Play { id, bus: Bus::Announce, source }).ok().unwrap();
+            let play = match n % 270 {
+                7 => Command::PlayAt { id, bus: Bus::Announce, source, at_ns: media::ring::monotonic_ns() + 200_000 },
+                _ => Command::Play { id, bus: Bus::Announce, source },
+            };
+            control.send(play).ok().unwrap();
             control.send(Command::Duck(Bus::Call, 0.2)).ok().unwrap();
         }
         if n % 90 == 60 {

@@ -10,7 +10,7 @@ use cpal::{BufferSize, Device, Error, ErrorKind, FromSample, SampleFormat, Sized
 
 use super::{CardError, CardSettings, HOSTS, find, pulse};
 use crate::RATE_HZ;
-use crate::ring::{CaptureEnd, Counters, PlaybackEnd};
+use crate::ring::{CaptureEnd, Counters, PlaybackEnd, monotonic_ns};
 
 pub const MICROPHONE: &str = "microphone";
 pub const LOUDSPEAKER: &str = "loudspeaker";
@@ -240,8 +240,10 @@ fn play<T: SizedSample + FromSample<f32>>(
     on_error: impl FnMut(Error) + Send + 'static,
 ) -> Result<Stream, Error> {
     let channels = format.channels as usize;
-    let callback = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
+    let callback = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
         let Some(end) = &mut lent.it else { return };
+        let moments = info.timestamp();
+        end.leaves_at(monotonic_ns() + moments.playback.duration_since(moments.callback).as_nanos() as u64);
         let mut mono = [0.0f32; CHUNK];
         for part in out.chunks_mut(CHUNK * channels) {
             let mono = &mut mono[..part.len() / channels];

@@ -21,7 +21,7 @@ use pulseaudio::protocol::{
 };
 
 use super::open::Lent;
-use crate::ring::{CaptureEnd, Counters, PlaybackEnd};
+use crate::ring::{CaptureEnd, Counters, PlaybackEnd, monotonic_ns};
 use crate::{FRAME, RATE_HZ};
 
 /// How long the server may take to answer while a stream is made.
@@ -110,6 +110,7 @@ pub fn open(
         player: player.channel,
         recorder: recorder.channel,
         wanted: player.requested_bytes as usize,
+        sink_ns: player.stream_latency * 1_000,
         message: vec![0; 1 << 16],
         packet: vec![0; protocol::DESCRIPTOR_SIZE + FRAME * SAMPLE],
         capture,
@@ -164,6 +165,8 @@ struct Pump {
     recorder: u32,
     /// Bytes that the server asked for and has not got.
     wanted: usize,
+    /// How long the server and the card keep what they took from the server's buffer.
+    sink_ns: u64,
     message: Vec<u8>,
     packet: Vec<u8>,
     capture: Lent<CaptureEnd>,
@@ -199,6 +202,10 @@ impl Pump {
 
     /// Sends what the server asked for.
     fn play(&mut self) -> io::Result<()> {
+        if let Some(end) = &mut self.playback.it {
+            let before = (2 * PERIOD as usize).saturating_sub(self.wanted) / SAMPLE;
+            end.leaves_at(monotonic_ns() + self.sink_ns + before as u64 * 1_000_000 / 48);
+        }
         while self.wanted >= SAMPLE {
             let n = (self.wanted / SAMPLE).min(FRAME);
             let mut samples = [0.0; FRAME];

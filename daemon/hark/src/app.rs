@@ -320,10 +320,7 @@ impl App {
                 Heard::Sentence { text, confidence, woken }
             }
             speech::Heard::Open { text, confidence, goes_on } => Heard::Open { text, confidence, goes_on },
-            speech::Heard::Recorded { samples } => {
-                debug!(n_samples = samples.len(), "recorded, and nobody to take it");
-                Heard::Nothing
-            }
+            speech::Heard::Recorded { samples } => Heard::Recorded(self.parts.desk.keep(samples.into())),
             speech::Heard::Rejected { text } => {
                 debug!(text, "not understood");
                 Heard::Rejected

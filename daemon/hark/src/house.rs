@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod desk;
+pub mod minutes;
 pub mod nearby;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

@@ -22,8 +22,8 @@ use crate::cli::BAD_CONFIGURATION;
 use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
-use crate::house::{self, House, HouseSettings};
 use crate::house::desk::{Counter, Desk, DeskSettings, Trays};
+use crate::house::{self, House, HouseSettings, minutes};
 use crate::lines::echo::EchoLine;
 use crate::lines::sip::{self, SipLine};
 use crate::mqtt::{About, Mqtt, Outgoing, SettingsNow};
@@ -194,12 +194,13 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let House { post, calls: _calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
     tasks.extend(of_house);
     tasks.push(tokio::spawn(house::tell_rooms(post.watch(), house_in.clone())));
-    let trays = Trays { errands, letters, events: house_in, engine: engine_in.clone(), post };
+    let trays = Trays { errands, letters, events: house_in.clone(), engine: engine_in.clone(), post };
     let desk = DeskSettings {
         room: settings.room_slug.clone(),
         language: phrases.language.clone(),
         voice: Voice { command: settings.speech.voice_command.clone() },
     };
+    tasks.push(tokio::spawn(minutes::tell(house_in)));
     tasks.push(tokio::spawn(Desk::new(desk, trays).run()));
     let about = about(settings, phrases);
     let mqtt = Mqtt::new(

@@ -13,6 +13,13 @@ pub fn rfc3339(at: SystemTime) -> String {
     at.format(&Rfc3339).expect("years that a clock can show have four digits")
 }
 
+/// Days since Monday and minutes since midnight, here, at a moment.
+pub fn weekday_and_minute(at: SystemTime) -> (u8, u16) {
+    let at = OffsetDateTime::from(at);
+    let at = at.checked_to_offset(offset_at(at.unix_timestamp())).unwrap_or(at);
+    (at.weekday().number_days_from_monday(), u16::from(at.hour()) * 60 + u16::from(at.minute()))
+}
+
 /// The zone at a moment: summer time comes and goes while we run.
 fn offset_at(unix_s: i64) -> UtcOffset {
     let moment = unix_s as libc::time_t;
@@ -29,6 +36,15 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    #[test]
+    fn a_day_has_1440_minutes_and_a_week_has_7_days() {
+        let at = |minutes: u64| weekday_and_minute(UNIX_EPOCH + Duration::from_secs(1_763_674_380 + minutes * 60));
+        let (weekday, minute) = at(0);
+        assert_eq!(at(1), if minute == 1439 { ((weekday + 1) % 7, 0) } else { (weekday, minute + 1) });
+        assert_eq!(at(7 * 1440), (weekday, minute));
+        assert_eq!(at(1440).0, (weekday + 1) % 7);
+    }
 
     #[test]
     fn a_moment_reads_back_as_the_same_moment() {

@@ -2,8 +2,8 @@
 //!
 //! rodio's own mixer locks and allocates, so its sources are pulled here, on the sound thread.
 
-use crate::{FRAME, RATE_HZ};
 use crate::clip::Sound;
+use crate::{FRAME, RATE_HZ};
 
 /// Names a sound that is being played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -257,7 +257,7 @@ mod tests {
     fn a_sound_waits_for_its_moment_to_the_sample() {
         let mut mixer = Mixer::default();
         let second = 1_000_000_000;
-        let mut frame = |mixer: &mut Mixer, ms: u64| {
+        let frame = |mixer: &mut Mixer, ms: u64| {
             let mut out = [0.0; FRAME];
             mixer.mix(&mut out, second + ms * 1_000_000);
             out.iter().position(|it| *it != 0.0)

@@ -150,7 +150,11 @@ pub fn card(capture_hz: u32, render_hz: u32) -> io::Result<(CardRings, CaptureEn
     };
     let frame = (capture_hz as usize / 100).max(1);
     let capture = CaptureEnd { ring: capture_in, waker, counters: counters.clone(), frame, since_bell: 0 };
-    Ok((rings, capture, PlaybackEnd { render: render_out, reference: reference_in, counters, started: false, rate_hz: render_hz.into() }))
+    Ok((
+        rings,
+        capture,
+        PlaybackEnd { render: render_out, reference: reference_in, counters, started: false, rate_hz: render_hz.into() },
+    ))
 }
 
 /// Samples from the card at 48 kHz, whatever the card's rate.

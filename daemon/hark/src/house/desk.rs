@@ -72,6 +72,8 @@ impl Desk {
             HouseAction::Bid { score } => self.tell_everyone("wake.bid", json!({ "score": score })),
             HouseAction::Won { score } => self.tell_everyone("wake.won", json!({ "score": score })),
             HouseAction::Announce(_) | HouseAction::Play(_) | HouseAction::Drop(_) => (),
+            // Goes to the broker, not to other speakers.
+            HouseAction::Publish(_) => (),
         }
     }
 

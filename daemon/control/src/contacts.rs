@@ -89,6 +89,11 @@ impl Contacts {
 }
 
 impl Contact {
+    /// Its name in addresses (`hark:person/aunt-mary`).
+    pub fn slug(&self) -> String {
+        as_heard(&self.name).replace(' ', "-")
+    }
+
     /// Whether this is its name or one of its aliases, however it is written.
     pub fn is_called(&self, name: &str) -> bool {
         let name = as_heard(name);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::action::Scope;
 use crate::contacts::{Contacts, as_heard};
 use crate::dialplan;
+use crate::house::RoomName;
 use crate::input::PromptId;
 use crate::intent::Intent;
 use crate::phrases::Phrases;
@@ -14,6 +15,12 @@ use crate::time::Time;
 
 /// How long after the listening time a sentence that began within it may take; the listener tells the end of it long before.
 pub(crate) const SENTENCE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a recording may take; the listener tells the end of it before.
+pub(crate) const RECORD_WITHIN: Duration = Duration::from_secs(120);
+
+/// A shorter recording is a cough.
+pub(crate) const SHORTEST_RECORDING: Duration = Duration::from_millis(400);
 
 /// How long a question may take to be spoken; the sound engine tells the end of it long before.
 const SPOKEN_WITHIN: Duration = Duration::from_secs(15);
@@ -45,6 +52,15 @@ pub enum Dialogue {
         until: Time,
         /// Whether it has been asked again.
         again: bool,
+    },
+    /// What follows is being recorded.
+    Recording {
+        /// The rooms that it is for.
+        to: Vec<RoomName>,
+        /// Since when, unless it has gone on in the same breath.
+        since: Option<Time>,
+        /// The listener has forgotten us.
+        until: Time,
     },
 }
 
@@ -165,7 +181,7 @@ impl Dialogue {
     pub fn deadline(&self) -> Option<Time> {
         match self {
             Dialogue::Asleep => None,
-            Dialogue::Listening { until } | Dialogue::Asking { until, .. } => Some(*until),
+            Dialogue::Listening { until } | Dialogue::Asking { until, .. } | Dialogue::Recording { until, .. } => Some(*until),
         }
     }
 

@@ -19,7 +19,7 @@ pub const BUILTIN: &str = "builtin";
 /// The line to other speakers of the house.
 pub const ROOMS: &str = "rooms";
 
-/// An address: `sip:user@host`, `sips:user@host`, `tel:number` `hark:echo` or `hark:room/name`. Valid by construction. Lines are asked to dial any but
+/// An address: `sip:user@host`, `sips:user@host`, `tel:number` `hark:echo`, `hark:room/name` or `hark:person/name`. Valid by construction. Lines are asked to dial any but
 /// `tel:`, which the dial plan makes into `sip:number@domain` of the line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uri(String);
@@ -35,7 +35,7 @@ pub enum UriError {
     NoHost,
     /// A character that cannot stand there.
     Character(char),
-    /// `hark:` and something other than `echo` or `room/name`.
+    /// `hark:` and something other than `echo`, `room/name` or `person/name`.
     NotBuiltIn(String),
     /// `tel:` without digits.
     NoDigits,
@@ -49,7 +49,10 @@ impl fmt::Display for UriError {
             UriError::NoHost => f.write_str("a SIP address needs a host; write `sip:user@host`"),
             UriError::Character(c) => write!(f, "{c:?} cannot stand in an address"),
             UriError::NotBuiltIn(what) => {
-                write!(f, "there is no `hark:{what}`; write `hark:echo`, or `hark:room/kitchen` for another speaker")
+                write!(
+                    f,
+                    "there is no `hark:{what}`; write `hark:echo`, `hark:room/kitchen` for another speaker, or `hark:person/mom` for wherever she is"
+                )
             }
             UriError::NoDigits => f.write_str("a number needs digits"),
         }
@@ -81,6 +84,7 @@ impl Uri {
             scheme @ ("sip" | "sips") => Uri::sip(scheme, rest),
             "tel" => number(rest).map(|it| Uri(format!("tel:{it}"))).ok_or(UriError::NoDigits),
             "hark" if rest == "echo" => Ok(Uri("hark:echo".into())),
+            "hark" if rest.strip_prefix("person/").is_some_and(is_person) => Ok(Uri(format!("hark:{rest}"))),
             "hark" => match rest.strip_prefix("room/").filter(|it| is_room_name(it)) {
                 Some(room) => Ok(Uri::room(room)),
                 None => Err(UriError::NotBuiltIn(rest.into())),
@@ -127,6 +131,11 @@ impl Uri {
         self.0.strip_prefix("hark:room/")
     }
 
+    /// The contact, as [`crate::contacts::Contact::slug`] writes it, of which it is the address wherever that person is.
+    pub fn person(&self) -> Option<&str> {
+        self.0.strip_prefix("hark:person/")
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -170,6 +179,11 @@ impl std::str::FromStr for Uri {
     fn from_str(text: &str) -> Result<Uri, UriError> {
         Uri::parse(text)
     }
+}
+
+/// Whether it can be a contact's name in an address.
+fn is_person(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '\'')
 }
 
 /// Whether it can be a room's name in topics and addresses.
@@ -299,6 +313,9 @@ pub fn emergency<'a>(to: &'a Uri, settings: &Settings) -> Option<&'a str> {
 
 /// The line for an address, and the address as that line dials it.
 fn rung(to: &Uri, line: Option<&str>, settings: &Settings, down: &BTreeSet<LineName>) -> Result<(LineName, Uri), NoWay> {
+    if to.person().is_some() {
+        return Err(NoWay::NoLine);
+    }
     let named = |name: &str| settings.lines.iter().find(|it| it.name == name);
     let of_domain =
         |host: &str| settings.lines.iter().find(|it| it.domain.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host)));

@@ -1,5 +1,6 @@
 //! The house as one speaker sees it: other rooms, who heard the wake phrase best, announcements, and where people are.
 
+pub mod announce;
 pub mod devices;
 pub mod quiet;
 pub mod wake;

@@ -2,6 +2,7 @@
 
 pub mod grammar;
 pub mod numbers;
+pub mod open;
 pub mod pattern;
 
 pub use grammar::{Grammar, Judgement, Loop, Sentences};
@@ -50,6 +51,10 @@ pub enum Intent {
     DoNotDisturb(bool),
     /// Who rings, or whom we talk to.
     WhoIsCalling,
+    /// Whose calls were missed.
+    WhoCalled,
+    /// Forgets whose calls were missed.
+    ClearMissed,
     /// Says the last sentence again.
     Repeat,
     /// Stops a dialogue or a ring-out.
@@ -87,6 +92,8 @@ impl Intent {
             Intent::DoNotDisturb(true) => "do_not_disturb_on",
             Intent::DoNotDisturb(false) => "do_not_disturb_off",
             Intent::WhoIsCalling => "who_is_calling",
+            Intent::WhoCalled => "who_called",
+            Intent::ClearMissed => "clear_missed",
             Intent::Repeat => "repeat",
             Intent::Cancel => "cancel",
             Intent::Yes => "yes",

@@ -68,11 +68,25 @@ pub enum Prompt {
     HeldByThem(String),
     /// The other end took us back.
     ResumedByThem(String),
+    /// There is no other speaker of the house to tell that.
+    NoRooms,
+    /// An announcement has not reached these rooms.
+    NotReached(Vec<String>),
+    /// No announcement was heard of late.
+    NothingToReply,
+    /// Calls that were missed: of whom, how often.
+    MissedCalls(Vec<(String, u32)>),
+    /// No call was missed.
+    NobodyMissed,
+    /// Nobody knows where that person is.
+    NobodyKnowsWhere(String),
+    /// That person is in this room.
+    IsHere(String),
     /// A text that somebody sent us to speak.
     Text(String),
 }
 
-/// The keys of phrases/*.yaml and the slots that each may use. `list_or` and `list_comma` join names; `unknown_caller` names one who hides.
+/// The keys of phrases/*.yaml and the slots that each may use. `list_or`, `list_and` and `list_comma` join names; `unknown_caller` names one who hides.
 pub const KEYS: &[(&str, &[&str])] = &[
     ("calling", &["name"]),
     ("trying", &["label"]),
@@ -121,6 +135,15 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("held", &[]),
     ("held_by_them", &["name"]),
     ("resumed_by_them", &["name"]),
+    ("no_rooms", &[]),
+    ("not_reached", &["names"]),
+    ("nothing_to_reply", &[]),
+    ("missed_calls", &["names"]),
+    ("missed_times", &["name", "n"]),
+    ("list_and", &[]),
+    ("nobody_missed", &[]),
+    ("nobody_knows_where", &["name"]),
+    ("is_here", &["name"]),
     ("unknown_caller", &[]),
 ];
 
@@ -159,6 +182,13 @@ impl Prompt {
             Prompt::Held => "held",
             Prompt::HeldByThem(_) => "held_by_them",
             Prompt::ResumedByThem(_) => "resumed_by_them",
+            Prompt::NoRooms => "no_rooms",
+            Prompt::NotReached(_) => "not_reached",
+            Prompt::NothingToReply => "nothing_to_reply",
+            Prompt::MissedCalls(_) => "missed_calls",
+            Prompt::NobodyMissed => "nobody_missed",
+            Prompt::NobodyKnowsWhere(_) => "nobody_knows_where",
+            Prompt::IsHere(_) => "is_here",
             Prompt::Text(_) => "",
         }
     }
@@ -181,22 +211,33 @@ impl Prompt {
             | Prompt::NoLabel(name)
             | Prompt::NoLine(name)
             | Prompt::AlreadyTalking(name)
+            | Prompt::NobodyKnowsWhere(name)
+            | Prompt::IsHere(name)
             | Prompt::HeldByThem(name)
             | Prompt::ResumedByThem(name) => text.replace("{name}", &spoken(name)),
             Prompt::Trying(label) => text.replace("{label}", label),
-            Prompt::DidYouMean(names) => text.replace("{names}", &listed(names, phrases)),
+            Prompt::DidYouMean(names) => text.replace("{names}", &listed(names, "list_or", phrases)),
+            Prompt::NotReached(names) => text.replace("{names}", &listed(names, "list_and", phrases)),
+            Prompt::MissedCalls(callers) => {
+                let times = phrases.prompts.get("missed_times").map_or("", String::as_str);
+                let caller = |(name, n): &(String, u32)| match n {
+                    1 => spoken(name),
+                    n => times.replace("{n}", &n.to_string()).replace("{name}", &spoken(name)),
+                };
+                text.replace("{names}", &listed(&callers.iter().map(caller).collect::<Vec<_>>(), "list_and", phrases))
+            }
             _ => text,
         }
     }
 }
 
 /// "Anna Smith, Anna Jones or Hanna".
-fn listed(names: &[String], phrases: &Phrases) -> String {
+fn listed(names: &[String], last: &str, phrases: &Phrases) -> String {
     let join = |key: &str| phrases.prompts.get(key).map_or(" ", String::as_str);
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [most @ .., last] => format!("{}{}{last}", most.join(join("list_comma")), join("list_or")),
+        [most @ .., one] => format!("{}{}{one}", most.join(join("list_comma")), join(last)),
     }
 }
 

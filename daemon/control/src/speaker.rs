@@ -1,9 +1,11 @@
 //! The root machine: where the parts meet.
 
+mod announcements;
 mod calling;
 mod commands;
 mod events;
 mod house;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -151,6 +153,7 @@ impl Speaker {
             Input::Sound(notice) => self.sound(notice),
             Input::Contacts(contacts) => self.learn(contacts),
             Input::Settings(settings) => {
+                self.release_devices(&settings.house.devices);
                 let start = std::mem::take(&mut self.settings.house.start);
                 self.settings = settings;
                 self.settings.house.start = start;
@@ -165,6 +168,7 @@ impl Speaker {
         self.now = self.now.max(now);
         let now = self.now;
         self.wake_timeout();
+        self.announcements_timeout();
         self.calls.handle_timeout(now, &mut self.lines);
         self.calls_ended();
         self.speaking.retain(|_, until| *until > now);
@@ -191,7 +195,8 @@ impl Speaker {
     /// What is to be listened for in a scope, now.
     pub fn grammar(&self, scope: Scope) -> Grammar {
         let offered = self.dialogue.question().map_or(&[][..], |it| it.offered());
-        self.sentences.grammar(scope, &self.contacts, offered)
+        let open = if self.house.rooms.is_empty() { Vec::new() } else { self.house.open.keys().cloned().collect() };
+        Grammar { open, ..self.sentences.grammar(scope, &self.contacts, offered) }
     }
 
     /// What a sentence means, whether or not it would count now.
@@ -264,7 +269,7 @@ impl Speaker {
         if self.dialogue.question().is_some_and(|it| it.offered().iter().any(gone)) {
             self.dialogue = Dialogue::Asleep;
         }
-        self.scope = None;
+        self.learn_open();
     }
 
     /// Speaks a sentence, after those that wait.
@@ -302,6 +307,7 @@ impl Speaker {
     /// What is listened for, given the dialogue and the calls.
     fn scope(&self) -> Scope {
         match (&self.dialogue, self.calls.ringing(), self.calls.active(), self.calls.ring_out(), self.calls.parked()) {
+            (Dialogue::Recording { .. }, ..) => Scope::Recording,
             (Dialogue::Listening { .. }, ..) => Scope::Command,
             (Dialogue::Asking { .. }, ..) => Scope::Confirming,
             // In a call the far end may say "answer"; our own words are not safe enough from that.
@@ -318,7 +324,9 @@ impl Speaker {
         if self.calls.is_idle() && self.muted {
             self.set_muted(false);
         }
-        let quiet = self.dialogue.is_open() || !self.speaking.is_empty();
+        let report = self.call_report();
+        self.settle_house(report.state);
+        let quiet = self.dialogue.is_open() || !self.speaking.is_empty() || self.house.queue.playing().is_some();
         let wanted = focus::wanted(&self.calls, self.muted, quiet, self.busy_until.is_some());
         self.actions.extend(self.lines.drain(..).map(Action::Line));
         self.actions.extend(self.house.actions.drain(..).map(Action::House));
@@ -331,7 +339,6 @@ impl Speaker {
             self.actions.push_back(Action::Listen(scope));
         }
         self.actions.extend(self.reports.drain(..).map(Action::Report));
-        let report = self.call_report();
         if self.told != report {
             self.told = report.clone();
             self.actions.push_back(Action::Report(Report::Call(report)));

@@ -40,6 +40,11 @@ pub const INTENTS: &[(&str, &[&str])] = &[
     ("first", &[]),
     ("second", &[]),
     ("third", &[]),
+    ("who_called", &[]),
+    ("clear_missed", &[]),
+    ("announce", &[]),
+    ("announce_to", &["room", "contact"]),
+    ("reply", &[]),
 ];
 
 /// What the listener needs: whole sentences in the model's words, lower case, sorted, each once.
@@ -189,7 +194,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -
 }
 
 /// Intents that are always said with the same words.
-fn fixed() -> [(&'static str, Intent); 22] {
+fn fixed() -> [(&'static str, Intent); 24] {
     [
         ("emergency", Intent::Emergency),
         ("answer", Intent::Answer),
@@ -206,6 +211,8 @@ fn fixed() -> [(&'static str, Intent); 22] {
         ("do_not_disturb_on", Intent::DoNotDisturb(true)),
         ("do_not_disturb_off", Intent::DoNotDisturb(false)),
         ("who_is_calling", Intent::WhoIsCalling),
+        ("who_called", Intent::WhoCalled),
+        ("clear_missed", Intent::ClearMissed),
         ("repeat", Intent::Repeat),
         ("cancel", Intent::Cancel),
         ("yes", Intent::Yes),
@@ -286,7 +293,7 @@ fn labels(phrases: &Phrases, contacts: &Contacts) -> BTreeMap<String, String> {
 }
 
 /// The sentence, with its first slot and its label filled in.
-fn text(pieces: &[Piece], slot: &str, label: &str) -> String {
+pub(super) fn text(pieces: &[Piece], slot: &str, label: &str) -> String {
     let mut text = String::new();
     for piece in pieces {
         let (word, glued) = match piece {

@@ -12,7 +12,7 @@ use crate::intent::Intent;
 use crate::prompts::Prompt;
 
 /// What somebody has typed is spoken up to here.
-const LONGEST_NAME: usize = 60;
+pub(super) const LONGEST_NAME: usize = 60;
 
 impl Speaker {
     /// Calls whom the dialogue has made out.
@@ -69,6 +69,10 @@ impl Speaker {
         if self.calls.with(name, Call::is_ringing).is_some() {
             return self.answer();
         }
+        let contact = match self.where_present(contact) {
+            Ok(contact) => contact,
+            Err(prompt) => return self.deny(&prompt),
+        };
         let emergency = contact.addresses.iter().find(|it| dialplan::emergency(&it.to, &self.settings).is_some());
         let rungs = match emergency {
             Some(address) => dialplan::to_address(&address.to, &self.settings, &self.lines_that_are_down()),
@@ -85,6 +89,10 @@ impl Speaker {
     }
 
     fn call_address(&mut self, to: &Uri, name: Option<&str>) {
+        if let Some(slug) = to.person() {
+            let person = self.contacts.people.iter().find(|it| it.slug() == slug).map(|it| it.name.clone());
+            return self.call_contact(&person.unwrap_or(slug.into()), None, None);
+        }
         let emergency = dialplan::emergency(to, &self.settings).is_some();
         if let Some(contact) = self.contacts.at(to, &self.settings.lines).filter(|_| !emergency && to.scheme() != "tel") {
             let name = contact.name.clone();
@@ -124,6 +132,7 @@ impl Speaker {
         self.calls.dial(self.now, peer.clone(), rung, rungs, others, &mut self.lines);
         self.say(&Prompt::Calling(name.into()));
         if !emergency {
+            self.no_longer_missed(name);
             if self.history.last_missed.as_ref().is_some_and(|it| it.name == peer.name) {
                 self.history.last_missed = None;
             }

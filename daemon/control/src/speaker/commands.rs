@@ -52,7 +52,9 @@ impl Speaker {
             Command::Say(text) => {
                 self.say(&Prompt::Text(text));
             }
-            Command::Announce { .. } | Command::WhoCalled | Command::ClearMissed => (),
+            Command::Announce { text, to, urgent } => self.announce(text, to.as_deref(), urgent),
+            Command::WhoCalled => self.who_called(),
+            Command::ClearMissed => self.clear_missed(),
             Command::DropIn(_) | Command::Listen(_) | Command::Move(_) | Command::Add(_) => self.deny(&Prompt::NoCall),
             Command::TakeBack | Command::FollowMe(_) => self.deny(&Prompt::NoCall),
         }
@@ -103,6 +105,7 @@ impl Speaker {
                 self.on(id, On::HangUp);
             }
             (false, None, false) => self.hush(),
+            (false, None, true) if self.stop_announcement() => (),
             (false, None, true) => self.deny(&Prompt::NothingToCancel),
         }
     }

@@ -15,7 +15,8 @@ impl Speaker {
             heard if self.is_not_yet_ours(&heard) => (),
             Heard::Wake { score } => self.wake(score),
             Heard::Sentence { text, confidence, woken } => self.sentence(&text, confidence, woken),
-            Heard::Open { .. } | Heard::Recorded(_) => (),
+            Heard::Open { text, confidence, goes_on } => self.open(&text, confidence, goes_on),
+            Heard::Recorded(id) => self.recorded(id),
             Heard::Rejected => self.not_understood(),
             Heard::Nothing if self.dialogue.is_open() => {
                 self.dialogue = Dialogue::Asleep;
@@ -26,6 +27,9 @@ impl Speaker {
     }
 
     fn sentence(&mut self, text: &str, confidence: f32, woken: bool) {
+        if matches!(self.dialogue, Dialogue::Recording { .. }) {
+            return;
+        }
         let intent = self.understand(text);
         let said = Said { text, intent: intent.clone(), confidence, woken };
         let step = self.dialogue.decide(&said, self.scope(), &self.contacts, &self.phrases, &self.settings);
@@ -68,7 +72,7 @@ impl Speaker {
     }
 
     /// Ends the dialogue, and a question that is still being spoken.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if self.dialogue.question().is_some() {
             self.hush();
         }
@@ -76,11 +80,11 @@ impl Speaker {
     }
 
     /// Something was said to us and makes no sense: a question is asked once more, else a sign is given.
-    fn not_understood(&mut self) {
+    pub(super) fn not_understood(&mut self) {
         self.report(Event::Rejected);
         match self.dialogue {
             Dialogue::Asking { again: false, .. } => self.ask_again(),
-            Dialogue::Asleep | Dialogue::Listening { .. } | Dialogue::Asking { .. } => {
+            Dialogue::Asleep | Dialogue::Listening { .. } | Dialogue::Asking { .. } | Dialogue::Recording { .. } => {
                 self.dialogue = Dialogue::Asleep;
                 self.sounds.push(SoundAction::Earcon(Earcon::Rejected));
             }
@@ -111,8 +115,11 @@ impl Speaker {
             Intent::Dtmf(keys) => Command::Dtmf(keys),
             Intent::DoNotDisturb(on) => Command::DoNotDisturb(on),
             Intent::WhoIsCalling => Command::WhoIsCalling,
+            Intent::WhoCalled => Command::WhoCalled,
+            Intent::ClearMissed => Command::ClearMissed,
             Intent::Repeat => Command::Repeat,
             // "Hark ... never mind."
+            Intent::Cancel if self.stop_announcement() => return,
             Intent::Cancel | Intent::No if self.calls.ring_out().is_none() && self.calls.ringing().is_none() => {
                 self.say(&Prompt::Okay);
                 return;
@@ -185,6 +192,7 @@ impl Speaker {
         if let Some(same) = self.calls.with(&call.peer.name, Call::is_ringing).map(|it| it.id) {
             self.calls.handle(self.now, same, call::Event::Reject(EndReason::AnsweredElsewhere), &mut self.lines);
         }
+        self.no_longer_missed(&call.peer.name);
         self.report(Event::Answered(call.id, call.peer));
     }
 
@@ -291,8 +299,8 @@ impl Speaker {
         }
         if !is_anonymous(&call.peer.address) {
             self.history.last_missed = Some(call.peer.clone());
-            self.reports.push(Report::History(self.history.clone()));
         }
+        self.missed(&call.peer);
         self.report(Event::Missed(call.id, call.peer));
     }
 

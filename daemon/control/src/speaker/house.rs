@@ -1,17 +1,20 @@
 //! What the speaker does as one of several: who answers, announcements, quiet hours, other devices, where people are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Speaker;
-use crate::action::{Earcon, Event, Peer, SoundAction};
+use crate::action::{CallState, Earcon, Event, Peer, Report, SettingReport, SoundAction, Waiting};
+use crate::contacts::Contact;
 use crate::conversation::{Dialogue, SENTENCE_WITHIN};
-use crate::dialplan;
+use crate::dialplan::{self, Uri};
+use crate::house::announce::{Audience, Queue};
 use crate::house::devices::Devices;
 use crate::house::quiet::{self, Clock, TurnedAway};
 use crate::house::wake::{Arbiter, BUSY_BONUS, Verdict};
-use crate::house::{HouseAction, HouseEvent, Room, RoomName};
+use crate::house::{AnnouncementId, Device, HouseAction, HouseEvent, Room, RoomName};
 use crate::input::Heard;
+use crate::prompts::Prompt;
 use crate::time::Time;
 
 /// What is kept of what was said after the wake phrase until it is decided who answers; more cannot be said in that time.
@@ -30,20 +33,31 @@ pub(super) struct House {
     pending: Vec<Heard>,
     pub(super) turned_away: TurnedAway,
     pub(super) devices: Devices,
+    /// Open sentences, and whom what follows is for.
+    pub(super) open: BTreeMap<String, Audience>,
+    pub(super) queue: Queue,
+    pub(super) n_announced: u32,
+    /// Our announcements that are not told as delivered yet.
+    pub(super) sent: BTreeSet<AnnouncementId>,
+    told_quiet: bool,
+    told_waiting: Waiting,
     /// What is asked of the house and not handed out yet.
     pub(super) actions: Vec<HouseAction>,
 }
 
 impl House {
     pub(super) fn poll_timeout(&self) -> Option<Time> {
-        [self.arbiter.deadline(), self.devices.deadline()].into_iter().flatten().min()
+        [self.arbiter.deadline(), self.devices.deadline(), self.queue.deadline()].into_iter().flatten().min()
     }
 }
 
 impl Speaker {
     pub(super) fn house(&mut self, event: HouseEvent) {
         match event {
-            HouseEvent::Rooms(rooms) => self.house.rooms = rooms,
+            HouseEvent::Rooms(rooms) => {
+                self.house.rooms = rooms;
+                self.learn_open();
+            }
             HouseEvent::Bid(bid) => {
                 let verdict = self.house.arbiter.told(self.now, &bid, false, &self.settings.house.slug);
                 self.decided(verdict);
@@ -62,12 +76,60 @@ impl Speaker {
             }
             HouseEvent::Clock { weekday, minute } => self.house.clock = Some(Clock { weekday, minute }),
             HouseEvent::Device { name, state } => self.house.devices.told(&self.settings.house.devices, &name, &state),
-            HouseEvent::Announced(_) | HouseEvent::AnnouncementOver(_) | HouseEvent::Delivered(..) => (),
+            HouseEvent::Announced(it) => self.announced(it),
+            HouseEvent::AnnouncementOver(id) => self.announcement_over(&id),
+            HouseEvent::Delivered(id, missed) => self.delivered(&id, missed),
         }
+    }
+
+    /// Sees to what follows from the state of the calls and of the dialogue.
+    pub(super) fn settle_house(&mut self, state: CallState) {
+        self.play_announcements();
+        let messages = self.house.devices.settle(self.now, &self.settings.house.devices, state);
+        self.house.actions.extend(messages.into_iter().map(HouseAction::Publish));
+        let (quiet, waiting) = (self.is_quiet(), self.waiting());
+        if std::mem::replace(&mut self.house.told_quiet, quiet) != quiet {
+            self.reports.push(Report::Setting(SettingReport::Quiet(quiet)));
+        }
+        if self.house.told_waiting != waiting {
+            self.house.told_waiting = waiting.clone();
+            self.reports.push(Report::Waiting(waiting));
+        }
+    }
+
+    /// Other rules for devices come: what the old ones have changed becomes what it was.
+    pub(super) fn release_devices(&mut self, new: &[Device]) {
+        let old = &self.settings.house.devices;
+        if old != new {
+            let messages = self.house.devices.settle(self.now, old, CallState::Idle);
+            self.house.actions.extend(messages.into_iter().map(HouseAction::Publish));
+        }
+    }
+
+    /// The contact with a `hark:person` address, in the room where the person is.
+    pub(super) fn where_present(&self, mut contact: Contact) -> Result<Contact, Prompt> {
+        let mut why = None;
+        contact.addresses.retain_mut(|address| {
+            let Some(slug) = address.to.person() else { return true };
+            let Some(person) = self.contacts.people.iter().find(|it| it.slug() == slug) else { return false };
+            match self.house.presence.get(&person.name) {
+                Some(room) if *room == self.settings.house.slug => why = Some(Prompt::IsHere(person.name.clone())),
+                Some(room) => {
+                    (address.to, address.line) = (Uri::room(room), None);
+                    return true;
+                }
+                None => why = why.take().or(Some(Prompt::NobodyKnowsWhere(person.name.clone()))),
+            }
+            false
+        });
+        if contact.addresses.is_empty() { Err(why.unwrap_or(Prompt::NoLine(contact.name))) } else { Ok(contact) }
     }
 
     /// The wake phrase was heard here: if other speakers may have heard it too, it is decided first who answers.
     pub(super) fn wake(&mut self, score: f32) {
+        if matches!(self.dialogue, Dialogue::Recording { .. }) {
+            return;
+        }
         let busy = self.dialogue.is_open() || self.calls.active().is_some();
         let score = if busy { score + BUSY_BONUS } else { score };
         let alone = !self.house.rooms.iter().any(|it| it.up);

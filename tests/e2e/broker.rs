@@ -1,7 +1,8 @@
-//! mosquitto on a port of its own, and mosquitto_sub writing down everything that is said there.
+//! mosquitto on a port of its own, or the broker of a speaker, and mosquitto_sub writing down everything that is said there.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,9 +14,11 @@ use crate::children::{Running, eventually, free_port, output, spawn};
 /// The broker with its listener.
 pub struct Broker {
     pub port: u16,
+    folder: PathBuf,
     heard: Arc<Mutex<Vec<Message>>>,
     subscriber: Child,
-    server: Running,
+    /// Without one it is somebody else's, or stopped.
+    server: Option<Running>,
 }
 
 /// One message that went over the broker.
@@ -40,19 +43,27 @@ impl Message {
 
 impl Broker {
     pub fn start(folder: &Path) -> Self {
+        Self::start_at(folder, &["127.0.0.1"], "")
+    }
+
+    /// Listens at more addresses, with more lines of mosquitto.conf.
+    pub fn start_at(folder: &Path, addresses: &[&str], more: &str) -> Self {
         let port = free_port();
-        let file = folder.join("mosquitto.conf");
-        std::fs::write(
-            &file,
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\nlog_type warning\n"),
-        )
-        .expect("mosquitto.conf");
-        let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-        let mut server = Running::start("mosquitto", folder, Command::new("mosquitto").arg("-c").arg(&file).env("PATH", path));
-        eventually("mosquitto", Duration::from_secs(5), || {
-            assert!(server.alive(), "mosquitto ended: {}", server.printed());
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        let mut conf = String::from("allow_anonymous true\npersistence false\nlog_type error\nlog_type warning\n");
+        for address in addresses {
+            let _ = writeln!(conf, "listener {port} {address}");
+        }
+        std::fs::write(folder.join("mosquitto.conf"), conf + more).expect("mosquitto.conf");
+        let server = serve(folder, port);
+        Self::listen_to(folder, port, Some(server))
+    }
+
+    /// Listens to a broker that runs already.
+    pub fn of_a_speaker(folder: &Path, port: u16) -> Self {
+        Self::listen_to(folder, port, None)
+    }
+
+    fn listen_to(folder: &Path, port: u16, server: Option<Running>) -> Self {
         let mut subscriber = spawn(
             Command::new("mosquitto_sub")
                 .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-q", "1", "-F", "%t\t%p", "-t", "#"])
@@ -70,12 +81,28 @@ impl Broker {
                 });
             }
         });
-        let broker = Self { port, heard, subscriber, server };
-        eventually("mosquitto_sub", Duration::from_secs(5), || {
-            broker.publish("test/ready", "");
-            (!broker.heard().is_empty()).then_some(())
-        });
+        let broker = Self { port, folder: folder.to_owned(), heard, subscriber, server };
+        broker.wait_heard();
         broker
+    }
+
+    /// Waits until what is published is heard.
+    fn wait_heard(&self) {
+        let mark = self.mark();
+        eventually("mosquitto_sub", Duration::from_secs(8), || {
+            let _ = self.publishing("test/ready", "").stderr(Stdio::null()).status();
+            self.heard().iter().skip(mark).any(|it| it.topic == "test/ready").then_some(())
+        });
+    }
+
+    /// Kills mosquitto; what it knew is gone.
+    pub fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts mosquitto again after [`Broker::kill`]; whoever listens connects again by and by.
+    pub fn start_again(&mut self) {
+        self.server = Some(serve(&self.folder, self.port));
     }
 
     /// Everything so far.
@@ -90,18 +117,13 @@ impl Broker {
 
     /// Says something there.
     pub fn publish(&self, topic: &str, payload: &str) {
-        output(Command::new("mosquitto_pub").args([
-            "-p",
-            &self.port.to_string(),
-            "-h",
-            "127.0.0.1",
-            "-q",
-            "1",
-            "-t",
-            topic,
-            "-m",
-            payload,
-        ]));
+        output(&mut self.publishing(topic, payload));
+    }
+
+    fn publishing(&self, topic: &str, payload: &str) -> Command {
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-p", &self.port.to_string(), "-h", "127.0.0.1", "-q", "1", "-t", topic, "-m", payload]);
+        command
     }
 
     /// Waits for the first message from `mark` on that is as wanted.
@@ -136,8 +158,25 @@ impl Broker {
 
     /// Whether the broker runs (for scenes that shout at it).
     pub fn alive(&mut self) -> bool {
-        self.server.alive()
+        self.server.as_mut().is_some_and(Running::alive)
     }
+
+    /// mosquitto's process, for measuring.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().expect("a mosquitto of ours that runs").pid()
+    }
+}
+
+fn serve(folder: &Path, port: u16) -> Running {
+    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("mosquitto");
+    command.arg("-c").arg(folder.join("mosquitto.conf")).env("PATH", path);
+    let mut server = Running::start("mosquitto", folder, &mut command);
+    eventually("mosquitto", Duration::from_secs(5), || {
+        assert!(server.alive(), "mosquitto ended: {}", server.printed());
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    server
 }
 
 impl Drop for Broker {

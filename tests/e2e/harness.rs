@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::broker::Broker;
 use crate::children::free_port;
 use crate::phone::{Phone, PhoneSettings, turns_away};
-use crate::pulse::{Place, Pulse};
+use crate::pulse::{AIR, Place, Pulse};
+use crate::sound::Clip;
 use crate::voice::{MOM, PERSON, Voice};
 
 #[test]
@@ -99,4 +100,23 @@ fn the_cards_can_be_taken_away_and_the_room_can_have_an_echo() {
     let (alike, at) = heard.find(&words);
     let db = heard.part(at, at + words.length()).level_db() - words.level_db();
     assert!(alike > 0.7 && (-14.0..-7.0).contains(&db), "{alike} {db}");
+}
+
+#[test]
+fn what_is_said_is_heard_in_several_rooms_each_in_its_way() {
+    let folder = tempfile::tempdir().expect("folder");
+    let rooms = ["kitchen", "bedroom", "nursery"].map(str::to_owned);
+    let pulse = Pulse::start_for_rooms(folder.path(), &rooms);
+    let air = pulse.record_rooms(AIR, 3);
+    let words = PERSON.says("hello operator, call mom");
+    let later = Clip::silence(Duration::from_millis(20)).then(&words).gain(0.3);
+    let from = air.length();
+    let mut saying = pulse.start_saying_in_rooms(&[words.clone(), later, Clip::silence(words.length())]);
+    assert!(saying.wait().expect("paplay").success());
+    std::thread::sleep(Duration::from_millis(200));
+    let begins = [0, 1].map(|room| air.of(room, from).spoken(-55.0).expect("speech").0);
+    let apart = begins[1] - begins[0];
+    assert!((Duration::from_millis(10)..=Duration::from_millis(35)).contains(&apart), "{apart:?}");
+    assert!(air.of(1, from).find(&words).0 > 0.9);
+    assert!(air.of(2, from).level_db() < -80.0);
 }

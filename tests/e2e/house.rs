@@ -28,12 +28,12 @@ pub const SOON: Duration = Duration::from_secs(5);
 pub const A_WHILE: Duration = Duration::from_secs(12);
 
 /// A place among the houses lived in; given back when dropped.
-struct Plot;
+pub struct Plot;
 
 static LIVED_IN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 impl Plot {
-    fn wait() -> Self {
+    pub fn wait() -> Self {
         let houses = LIVED_IN.0.lock().unwrap_or_else(|it| it.into_inner());
         let mut houses = LIVED_IN.1.wait_while(houses, |n| *n >= MOST_HOUSES).unwrap_or_else(|it| it.into_inner());
         *houses += 1;

@@ -7,6 +7,8 @@ mod broker;
 mod children;
 mod harness;
 mod house;
+mod household;
+mod network;
 mod phone;
 mod pulse;
 mod scenes;

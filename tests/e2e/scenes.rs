@@ -4,6 +4,7 @@ mod calling;
 mod card;
 mod demo;
 mod ends;
+mod house_base;
 mod incall;
 mod incoming;
 mod junk;

@@ -2,6 +2,7 @@
 
 pub mod contacts;
 pub mod file;
+pub mod house;
 pub mod layers;
 pub mod load;
 pub mod paths;
@@ -16,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use house::HouseSettings;
 pub use load::{Loaded, Sources, load, load_contacts, socket};
 pub use problems::{Place, Problem, Problems};
 pub use watch::{Reload, Watch};
@@ -35,6 +37,8 @@ pub struct Settings {
     pub sip: SipSettings,
     /// The broker.
     pub mqtt: MqttSettings,
+    /// Other speakers, and what other devices tell.
+    pub house: HouseSettings,
     /// contacts.yaml.
     pub contacts_file: PathBuf,
     /// The folder of phrases/*.yaml.

@@ -42,7 +42,9 @@ fn same_keys(name: &str, text: &str, read: impl Fn(&yaml::Node, &Findings)) {
 
 #[test]
 fn schemas_know_the_keys_that_the_code_knows() {
-    same_keys("hark", "sip: {accounts: [{name: home}]}", |root, findings| drop(file::read(root, true, findings)));
+    let every_list = "sip: {accounts: [{name: home}]}\nhouse: {paging: [{name: phones}]}\n\
+        quiet: [{from: \"22:00\"}]\npresence: [{person: Mom}]\ndevices: [{name: TV}]\n";
+    same_keys("hark", every_list, |root, findings| drop(file::read(root, true, findings)));
     same_keys("contacts", "contacts: [{name: Mom, addresses: [{to: sip:mom@host}]}]", |root, findings| {
         contacts::read(root, None, findings);
     });

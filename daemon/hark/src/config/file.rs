@@ -1,12 +1,13 @@
 //! hark.yaml as written -> settings. Everything that is wrong is found in one go; defaults stand in for what is wrong or not there.
 
+mod house;
 mod mqtt;
 mod sip;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use control::house::HouseSettings;
+use control::dialplan::ROOMS;
 use control::speaker::LineSettings;
 
 use super::problems::Place;
@@ -29,6 +30,8 @@ pub struct File {
     pub language: Place,
     /// Each wake phrase and where it is written.
     pub wake_phrases: Vec<(String, Place)>,
+    /// Names that must be those of contacts, and where they are written.
+    pub people: Vec<(String, Place)>,
 }
 
 /// Reads one layer, or all layers merged (`whole`: then keys that belong together are checked too).
@@ -61,12 +64,13 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         let what = format!("the room `{}` gives no name for MQTT, which must be of a-z, 0-9 and `-`", room.text);
         findings.problem(room.place, what, "add one as `room` below `mqtt`");
     }
+    let house = house::read(&mut it, &format!("{}/{room_slug}", mqtt.base));
     it.done();
 
-    if sip.listen.is_some() {
-        lines.push(LineSettings { name: "direct".into(), domain: None, country_code: None, emergency: Vec::new() });
+    let always = [("direct", sip.listen.is_some()), (ROOMS, house.settings.enabled), ("builtin", true)];
+    for (name, _) in always.into_iter().filter(|(_, there)| *there) {
+        lines.push(LineSettings { name: name.into(), domain: None, country_code: None, emergency: Vec::new() });
     }
-    lines.push(LineSettings { name: "builtin".into(), domain: None, country_code: None, emergency: Vec::new() });
     let control = control::speaker::Settings {
         room: room_name,
         language: language.unwrap_or_else(|| "en".into()),
@@ -78,7 +82,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         sure_confidence: hearing.sure_confidence,
         volumes,
         do_not_disturb,
-        house: HouseSettings { slug: room_slug.clone(), ..HouseSettings::default() },
+        house: control::house::HouseSettings { slug: room_slug.clone(), ..house.control },
     };
     let settings = Settings {
         control,
@@ -87,13 +91,15 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         speech,
         sip,
         mqtt,
+        house: house.settings,
         contacts_file: PathBuf::from("contacts.yaml"),
         phrases_dir: PathBuf::from("phrases"),
         state_dir,
         socket,
         publish_words,
     };
-    File { settings, contacts, phrases, language: language_text.map_or(Place::BuiltIn, |it| it.place.clone()), wake_phrases }
+    let language = language_text.map_or(Place::BuiltIn, |it| it.place.clone());
+    File { settings, contacts, phrases, language, wake_phrases, people: house.people }
 }
 
 fn wake(mut it: Section<'_>) -> Vec<(String, Place)> {

@@ -6,7 +6,7 @@ use control::contacts::Contacts;
 use control::phrases::Phrases;
 
 use super::contacts::Spoken;
-use super::problems::{Place, Problem, Problems};
+use super::problems::{Place, Problem, Problems, did_you_mean};
 use super::reader::Findings;
 use super::yaml::{self, Node};
 use super::{Settings, contacts, file, layers, phrases};
@@ -94,6 +94,16 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     } else if let Some((path, place)) = &named {
         let place = if *place == Place::BuiltIn { &Place::file(path) } else { place };
         findings.problem(place, format!("there is no contacts file `{}`", path.display()), "create it or correct the path");
+    }
+
+    for (name, place) in &read.people {
+        if people.get(name).is_none() {
+            let mend = match did_you_mean(name, people.people.iter().map(|it| &*it.name)) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => "write the `name` of a contact as it is in contacts.yaml".to_owned(),
+            };
+            findings.problem(place, format!("`{name}` is no contact"), mend);
+        }
     }
 
     settings.phrases_dir = read.phrases.as_ref().map_or_else(|| beside.join("phrases"), |(path, _)| path.clone());

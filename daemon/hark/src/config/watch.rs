@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use control::house::Device;
 use control::input::Input;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -112,10 +113,16 @@ fn needing_restart(old: &Loaded, new: &Loaded) -> Vec<&'static str> {
         ("speech", a.speech != b.speech),
         ("sip", a.sip != b.sip || a.control.lines != b.control.lines),
         ("mqtt", a.mqtt != b.mqtt || a.room_slug != b.room_slug),
+        ("house", a.house != b.house || placed(&a.control) != placed(&b.control)),
         ("state_dir", a.state_dir != b.state_dir),
         ("socket", a.socket != b.socket),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}
+
+/// What other speakers were told of this one, and the devices, whose topics are subscribed at start.
+fn placed(it: &control::speaker::Settings) -> (&Option<String>, &[String], &[Device]) {
+    (&it.house.floor, &it.house.groups, &it.house.devices)
 }
 
 fn keep(old: &Loaded, new: &mut Loaded) {
@@ -128,6 +135,11 @@ fn keep(old: &Loaded, new: &mut Loaded) {
     b.sip.clone_from(&a.sip);
     b.mqtt.clone_from(&a.mqtt);
     b.room_slug.clone_from(&a.room_slug);
+    b.house.clone_from(&a.house);
+    b.control.house.slug.clone_from(&a.control.house.slug);
+    b.control.house.floor.clone_from(&a.control.house.floor);
+    b.control.house.groups.clone_from(&a.control.house.groups);
+    b.control.house.devices.clone_from(&a.control.house.devices);
     b.state_dir.clone_from(&a.state_dir);
     b.socket.clone_from(&a.socket);
     new.phrases.clone_from(&old.phrases);

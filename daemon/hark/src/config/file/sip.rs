@@ -15,7 +15,7 @@ const TRANSPORTS: [(&str, Transport); 3] = [("udp", Transport::Udp), ("tcp", Tra
 const CODECS: [(&str, &str); 3] = [("opus", "opus"), ("pcma", "pcma"), ("pcmu", "pcmu")];
 
 /// Names of lines that are there without an account.
-const TAKEN: [&str; 2] = ["direct", "builtin"];
+const TAKEN: [&str; 3] = ["direct", "builtin", control::dialplan::ROOMS];
 
 /// The settings, and the accounts as the dial plan sees them.
 pub fn read(mut it: Section<'_>) -> (SipSettings, Vec<LineSettings>) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use control::Speaker;
 use control::action::{Action, Event, LineAction, Report};
 use control::call::CallId;
-use control::house::HouseEvent;
+use control::house::{HouseAction, HouseEvent, Room};
 use control::input::{Heard, Input, LineEvent, PromptId, SoundNotice};
 use media::party::PartyId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -143,6 +143,10 @@ pub struct App {
     metrics_at: Instant,
     cpu_before: f64,
     wakes: u64,
+    /// Other rooms of the house.
+    rooms: Vec<Room>,
+    /// Contacts and rooms as they were published.
+    callable: (Vec<String>, Vec<String>),
     /// What was refused in the turn that is being handled.
     denied: Option<String>,
 }
@@ -164,6 +168,8 @@ impl App {
             metrics_at: Instant::now(),
             cpu_before: status::cpu_seconds(),
             wakes: 0,
+            rooms: Vec::new(),
+            callable: Default::default(),
             denied: None,
         }
     }
@@ -171,6 +177,7 @@ impl App {
     /// Runs until `stop` is told, then hangs up what is up and gives the lines a moment to say so.
     pub async fn run(mut self, mut inbox: Inbox, mut stop: oneshot::Receiver<()>) {
         self.act();
+        self.publish_callable();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         loop {
             let deadline = self.parts.speaker.poll_timeout().map(|at| self.clock.instant(at));
@@ -178,7 +185,7 @@ impl App {
             tokio::select! {
                 Some(from_line) = inbox.lines.recv() => self.line_told(from_line),
                 Some((at, notice)) = inbox.heard.recv() => self.heard(at, notice),
-                Some(event) = inbox.house.recv() => self.handle(Input::House(event)),
+                Some(event) = inbox.house.recv() => self.house(event),
                 Some(request) = inbox.requests.recv() => self.request(request),
                 Some(question) = inbox.questions.recv() => self.answer(question),
                 Some(command) = inbox.engine.recv() => self.parts.sound.send(command),
@@ -226,6 +233,7 @@ impl App {
                     }
                     self.parts.sound.act(action);
                 }
+                Action::House(HouseAction::Publish(message)) => self.publish(Outgoing::Publish(message)),
                 Action::House(action) => self.parts.desk.act(action),
                 Action::Listen(scope) => self.parts.ears.listen(scope, self.parts.speaker.grammar(scope)),
                 Action::Report(report) => self.report(report),
@@ -264,11 +272,34 @@ impl App {
             _ => (),
         }
         self.parts.store.keep(&report);
-        // The broker's task never waits for long; what it cannot take now is lost to the house, not to the call.
-        if self.parts.mqtt.try_send(Outgoing::Report(report.clone(), SystemTime::now())).is_err() {
-            debug!("a report for the broker was dropped");
-        }
+        self.publish(Outgoing::Report(report.clone(), SystemTime::now()));
         self.tell(What::Report(report));
+    }
+
+    /// The broker's task never waits for long; what it cannot take now is lost to the house, not to the call.
+    fn publish(&self, outgoing: Outgoing) {
+        if self.parts.mqtt.try_send(outgoing).is_err() {
+            debug!("something for the broker was dropped");
+        }
+    }
+
+    /// Tells whom one may choose to call, where that has changed.
+    fn publish_callable(&mut self) {
+        let contacts = self.parts.speaker.contacts().people.iter().map(|it| it.name.clone()).collect();
+        let rooms = self.rooms.iter().map(|it| it.name.clone()).collect();
+        let callable = (contacts, rooms);
+        if self.callable != callable {
+            self.callable.clone_from(&callable);
+            self.publish(Outgoing::Callable { contacts: callable.0, rooms: callable.1 });
+        }
+    }
+
+    fn house(&mut self, event: HouseEvent) {
+        if let HouseEvent::Rooms(rooms) = &event {
+            self.rooms.clone_from(rooms);
+        }
+        self.handle(Input::House(event));
+        self.publish_callable();
     }
 
     fn tell(&self, what: What) {
@@ -355,6 +386,7 @@ impl App {
             self.handle(input);
         }
         self.parts.known.send_replace(sip::known(self.parts.speaker.contacts()));
+        self.publish_callable();
     }
 
     fn housekeeping(&mut self) {
@@ -387,8 +419,7 @@ impl App {
         };
         self.metrics_at = Instant::now();
         self.cpu_before = cpu;
-        // As with reports.
-        let _ = self.parts.mqtt.try_send(Outgoing::Metrics(metrics));
+        self.publish(Outgoing::Metrics(metrics));
     }
 
     /// The whole state.

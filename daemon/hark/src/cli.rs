@@ -116,6 +116,57 @@ enum Verb {
         #[arg(required = true, num_args = 1..)]
         text: Vec<String>,
     },
+    /// Move the call to another room; the other end notices nothing.
+    #[command(after_help = "Examples:\n  hark move kitchen\n  hark takeback")]
+    Move {
+        /// The room's name.
+        #[arg(required = true, num_args = 1..)]
+        to: Vec<String>,
+    },
+    /// Take the call back into this room.
+    Takeback,
+    /// Let the call go with the person who is in it, from room to room, or stay again.
+    Follow {
+        /// `on` or `off`.
+        #[arg(default_value = "on")]
+        state: String,
+    },
+    /// Add somebody to the call: a person or a room.
+    #[command(after_help = "Examples:\n  hark add dad\n  hark add kitchen")]
+    Add {
+        /// A contact's name or alias, a number, an address or a room.
+        #[arg(required = true, num_args = 1..)]
+        to: Vec<String>,
+    },
+    /// Say something in other rooms.
+    #[command(
+        after_help = "Examples:\n  hark announce dinner is ready\n  hark announce --to upstairs time for school\n  hark announce --urgent fire"
+    )]
+    Announce {
+        /// A room, floor, group or person; without it the whole house.
+        #[arg(long, value_name = "WHOM")]
+        to: Option<String>,
+        /// Be heard over calls and in quiet hours too.
+        #[arg(long)]
+        urgent: bool,
+        /// What to say.
+        #[arg(required = true, num_args = 1..)]
+        text: Vec<String>,
+    },
+    /// Connect to a room at once, if its rules allow it.
+    Dropin {
+        /// The room's name.
+        #[arg(required = true, num_args = 1..)]
+        to: Vec<String>,
+    },
+    /// Listen to a room, if its rules allow it.
+    Listen {
+        /// The room's name.
+        #[arg(required = true, num_args = 1..)]
+        to: Vec<String>,
+    },
+    /// Forget the missed calls.
+    Clear,
     /// Tell the state of the running speaker.
     #[command(after_help = "Examples:\n  hark status\n  hark status --json | jq .call.state")]
     Status {
@@ -186,6 +237,14 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Dnd { state } => ask("dnd", json!({ "on": on_or_off(state)? })),
         Verb::Dtmf { digits } => ask("dtmf", json!({ "digits": digits })),
         Verb::Say { text } => ask("say", json!({ "text": text.join(" ") })),
+        Verb::Move { to } => ask("move", json!({ "to": to.join(" ") })),
+        Verb::Takeback => ask("takeback", Value::Null),
+        Verb::Follow { state } => ask("follow", json!({ "on": on_or_off(state)? })),
+        Verb::Add { to } => ask("add", json!({ "to": to.join(" ") })),
+        Verb::Announce { to, urgent, text } => ask("announce", json!({ "text": text.join(" "), "to": to, "urgent": urgent })),
+        Verb::Dropin { to } => ask("dropin", json!({ "to": to.join(" ") })),
+        Verb::Listen { to } => ask("listen", json!({ "to": to.join(" ") })),
+        Verb::Clear => ask("clear", Value::Null),
         Verb::Status { json } => {
             let answer = runtime()?.block_on(socket::ask(&socket_path(&arguments, &sources), &Question::Status))?;
             let status = answer.status.context("the speaker sent no status")?;

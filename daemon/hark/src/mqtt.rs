@@ -7,22 +7,25 @@ pub mod outbox;
 pub mod payload;
 pub mod topics;
 pub mod verbs;
+pub mod watched;
 
 pub use payload::{About, Metrics, SettingsNow};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use control::action::{CallReport, CallState, Report};
 use control::call::CallId;
+use control::house::{HouseEvent, Message};
 use rumqttc::{AsyncClient, Publish, QoS};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
+use crate::config::house::Watched;
 use crate::config::{Broker, MqttSettings};
 use crate::request::Request;
 use connection::{Connection, Notice};
@@ -48,6 +51,15 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 pub enum Outgoing {
     /// What the decisions report, and when it was so.
     Report(Report, SystemTime),
+    /// Something for another device.
+    Publish(Message),
+    /// Whom a person may want to call, and the rooms that a call can be moved to, as they are now; by their names.
+    Callable {
+        /// The contacts.
+        contacts: Vec<String>,
+        /// The rooms.
+        rooms: Vec<String>,
+    },
     /// All settings at once, as at start.
     Settings(SettingsNow),
     /// Figures; sent each 30 s.
@@ -64,6 +76,12 @@ pub struct Mqtt {
     now: SettingsNow,
     /// Which call is in which state, and since when.
     call: (Option<CallId>, CallState, Option<SystemTime>),
+    /// Contacts and rooms, for those who choose from a list.
+    callable: [Vec<String>; 2],
+    /// Topics of others that are read.
+    watched: Vec<Watched>,
+    /// What they tell. Bounded; when it is full it is lost, and told again with the next change.
+    tidings: Option<mpsc::Sender<HouseEvent>>,
     /// Closed when the app is at its end: then we say goodbye.
     outgoing: mpsc::Receiver<Outgoing>,
     /// Bounded; when it is full the request is answered with "busy".
@@ -96,6 +114,9 @@ impl Mqtt {
             publish_words,
             now: SettingsNow::default(),
             call: (None, CallState::Idle, None),
+            callable: Default::default(),
+            watched: Vec::new(),
+            tidings: None,
             outgoing,
             requests,
             client: None,
@@ -106,6 +127,12 @@ impl Mqtt {
             complained: None,
             leave_at: None,
         }
+    }
+
+    /// Reads topics of others too, and tells what they say.
+    #[must_use]
+    pub fn watching(self, watched: Vec<Watched>, tidings: mpsc::Sender<HouseEvent>) -> Mqtt {
+        Mqtt { watched, tidings: Some(tidings), ..self }
     }
 
     /// Tells at any time whether the broker is there.
@@ -150,11 +177,18 @@ impl Mqtt {
         self.outbox.keep(self.topics.about(), json(&self.about));
         self.outbox.keep(self.topics.settings(), json(&self.now));
         self.outbox.keep(self.topics.call(), json(&Call::idle()));
+        self.outbox.keep(self.topics.waiting(), json(&payload::Waiting::default()));
+        self.describe();
+        self.outbox.keep(self.topics.status(), b"online".to_vec());
+    }
+
+    /// Describes this speaker to Home Assistant.
+    fn describe(&mut self) {
         if let Some(prefix) = &self.settings.discovery_prefix {
-            let message = discovery::message(&self.about, &self.room, &self.topics);
+            let [contacts, rooms] = &self.callable;
+            let message = discovery::message(&self.about, &self.room, &self.topics, contacts, rooms);
             self.outbox.keep(discovery::topic(prefix, &self.room), json(&message));
         }
-        self.outbox.keep(self.topics.status(), b"online".to_vec());
     }
 
     fn tell(&mut self, outgoing: Outgoing) {
@@ -172,7 +206,15 @@ impl Mqtt {
                 self.outbox.keep(self.topics.about(), json(&self.about));
             }
             // Whom redial means is for the store of this speaker alone.
-            Outgoing::Report(Report::History(_) | Report::Waiting(_), _) => (),
+            Outgoing::Report(Report::History(_), _) => (),
+            Outgoing::Report(Report::Waiting(waiting), _) => {
+                self.outbox.keep(self.topics.waiting(), json(&payload::Waiting::new(&waiting)));
+            }
+            Outgoing::Publish(message) => self.outbox.push(message.topic, message.payload.into_bytes()),
+            Outgoing::Callable { contacts, rooms } => {
+                self.callable = [contacts, rooms];
+                self.describe();
+            }
             Outgoing::Settings(now) => {
                 self.now = now;
                 self.outbox.keep(self.topics.settings(), json(&self.now));
@@ -219,7 +261,8 @@ impl Mqtt {
 
     fn subscribe(&self, client: &AsyncClient) {
         let birth = self.settings.discovery_prefix.as_deref().map(discovery::birth_topic);
-        for topic in [self.topics.all_verbs(), self.topics.status()].into_iter().chain(birth) {
+        let watched: BTreeSet<String> = self.watched.iter().map(|it| it.topic.clone()).collect();
+        for topic in [self.topics.all_verbs(), self.topics.status()].into_iter().chain(birth).chain(watched) {
             if let Err(error) = client.try_subscribe(topic, QoS::AtLeastOnce) {
                 debug!(%error, "subscribing; the connection is gone again");
             }
@@ -249,6 +292,7 @@ impl Mqtt {
     }
 
     fn received(&mut self, message: &Publish) {
+        self.read(message);
         if self.settings.discovery_prefix.as_deref().map(discovery::birth_topic).as_deref() == Some(&message.topic) {
             if message.payload.as_ref() == b"online" {
                 self.outbox.repeat();
@@ -263,6 +307,20 @@ impl Mqtt {
                 debug!(verb, "a retained request is old: ignored");
             } else {
                 self.asked(verb, &message.payload);
+            }
+        }
+    }
+
+    /// What others tell is true for as long as they do not tell otherwise: what is retained counts.
+    fn read(&self, message: &Publish) {
+        let Some(tidings) = &self.tidings else { return };
+        for watched in self.watched.iter().filter(|it| it.topic == message.topic) {
+            let Some(event) = watched::event(watched, &message.payload) else {
+                debug!(topic = message.topic, "nothing of use is told there");
+                continue;
+            };
+            if tidings.try_send(event).is_err() {
+                debug!(topic = message.topic, "too much is told at once");
             }
         }
     }

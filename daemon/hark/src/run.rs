@@ -189,6 +189,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         }
     };
     let (house_in, house) = mpsc::channel(64);
+    let tidings = house_in.clone();
     let (errands_in, errands) = mpsc::channel(64);
     // The letters of calls wait for their line.
     let House { post, calls: _calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
@@ -210,7 +211,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         settings.publish_words,
         mqtt_inbox,
         requests_in.clone(),
-    );
+    )
+    .watching(settings.house.watched.clone(), tidings);
     let connected = mqtt.connected();
     let doors = Doors { requests: requests_in, questions: questions_in };
     let socket = Socket::open(&settings.socket, doors.clone()).await?;
@@ -307,7 +309,7 @@ pub fn hearing_settings(settings: &Settings) -> HearingSettings {
         wake_phrases: control.wake_phrases.clone(),
         min_confidence: control.min_confidence,
         listen_for: control.listen_for,
-        gain_db: 0.0,
+        gain_db: settings.house.microphone_gain_db,
     }
 }
 
@@ -315,14 +317,14 @@ fn house_settings(settings: &Settings) -> HouseSettings {
     HouseSettings {
         room: settings.room_slug.clone(),
         name: settings.control.room.clone(),
-        floor: None,
-        groups: Vec::new(),
+        floor: settings.control.house.floor.clone(),
+        groups: settings.control.house.groups.clone(),
         folder: settings.state_dir.join("house"),
         base: settings.mqtt.base.clone(),
-        listen: None,
-        multicast: None,
-        interface: None,
-        mdns: false,
+        listen: settings.house.enabled.then_some(settings.house.listen),
+        multicast: settings.house.multicast.filter(|_| settings.house.enabled),
+        interface: settings.house.interface,
+        mdns: settings.house.mdns && settings.house.enabled,
     }
 }
 

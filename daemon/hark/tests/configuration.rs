@@ -159,7 +159,7 @@ fn an_account_by_variable_and_a_password_by_file() {
     assert_eq!(settings.sip.accounts[0].password.0, "correct horse");
     assert!(!format!("{settings:?}").contains("correct horse"));
     let lines: Vec<&str> = settings.control.lines.iter().map(|line| line.name.as_str()).collect();
-    assert_eq!(lines, ["home", "direct", "builtin"]);
+    assert_eq!(lines, ["home", "direct", "rooms", "builtin"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use hark::mqtt::verbs::{Do, VERBS, read};
 use proptest::prelude::*;
 
 fn verb() -> impl Strategy<Value = String> {
-    let known: Vec<String> = VERBS.split(", ").chain(["move", "announce", ""]).map(String::from).collect();
+    let known: Vec<String> = VERBS.split(", ").chain(["explode", ""]).map(String::from).collect();
     prop_oneof![9 => proptest::sample::select(known), 1 => any::<String>()]
 }
 
@@ -22,7 +22,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         proptest::sample::select(vec!["up", "down", "call", "ring", "announce"]).prop_map(Value::from),
     ];
     let key = prop_oneof![
-        8 => proptest::sample::select(vec!["id", "to", "text", "on", "bus", "digits"]).prop_map(String::from),
+        8 => proptest::sample::select(vec!["id", "to", "text", "on", "bus", "digits", "urgent"]).prop_map(String::from),
         1 => any::<String>(),
     ];
     let object = move |value| {
@@ -44,7 +44,15 @@ fn check(verb: &str, body: &[u8]) {
         Ok(Command::Dtmf(digits)) => {
             assert!((1..=32).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit() || b"*#ABCD".contains(&c)));
         }
-        Ok(Command::Dial(text) | Command::Say(text)) => {
+        Ok(
+            Command::Dial(text)
+            | Command::Say(text)
+            | Command::Move(text)
+            | Command::Add(text)
+            | Command::DropIn(text)
+            | Command::Listen(text)
+            | Command::Announce { text, .. },
+        ) => {
             assert!(
                 !text.is_empty() && text.trim() == text && text.chars().count() <= 1000 && !text.chars().any(char::is_control)
             );

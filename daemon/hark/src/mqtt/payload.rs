@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use control::action::{CallReport, CallState, Event, Peer, SettingReport};
+use control::action::{self, CallReport, CallState, Event, Peer, SettingReport};
 use control::call::{CallId, EndReason};
 use control::house::Progress;
 use control::input::Bus;
@@ -122,6 +122,32 @@ impl SettingsNow {
             SettingReport::Muted(on) => self.muted = on,
             SettingReport::Quiet(on) => self.quiet = on,
         }
+    }
+}
+
+/// The payload of `waiting`: what waits for whoever comes into the room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Whose calls were missed; the last one last.
+    missed: Vec<Missed>,
+    /// How many calls that makes.
+    calls: u32,
+    /// How many announcements wait for quiet hours to end.
+    announcements: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Missed {
+    #[serde(flatten)]
+    who: Party,
+    calls: u32,
+}
+
+impl Waiting {
+    /// As reported.
+    pub fn new(it: &action::Waiting) -> Waiting {
+        let missed = it.missed.iter().map(|it| Missed { who: Party::new(&it.peer), calls: it.n }).collect();
+        Waiting { missed, calls: it.missed.iter().map(|it| it.n).sum(), announcements: it.announcements }
     }
 }
 
@@ -385,6 +411,15 @@ mod tests {
         now.change(SettingReport::DoNotDisturb(true));
         let text = r#"{"volume":{"call":0,"ring":30,"announce":0},"muted":false,"do_not_disturb":true,"quiet":false}"#;
         assert_eq!(String::from_utf8(json(&now)).unwrap(), text);
+    }
+
+    #[test]
+    fn what_waits_is_counted() {
+        let peer = Peer { name: "Mom".into(), address: "sip:mom@192.168.1.20".parse().unwrap(), known: true };
+        let waiting = action::Waiting { missed: vec![action::Missed { peer, n: 2 }], announcements: 1 };
+        let mom = r#"{"name":"Mom","address":"sip:mom@192.168.1.20","kind":"contact","calls":2}"#;
+        let text = format!(r#"{{"missed":[{mom}],"calls":2,"announcements":1}}"#);
+        assert_eq!(String::from_utf8(json(&Waiting::new(&waiting))).unwrap(), text);
     }
 
     #[test]

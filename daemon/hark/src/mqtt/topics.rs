@@ -38,6 +38,11 @@ impl Topics {
         format!("{}/settings", self.speaker)
     }
 
+    /// Missed calls and the like; retained.
+    pub fn waiting(&self) -> String {
+        format!("{}/waiting", self.speaker)
+    }
+
     /// Figures, now and then.
     pub fn metrics(&self) -> String {
         format!("{}/metrics", self.speaker)

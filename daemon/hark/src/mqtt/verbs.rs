@@ -19,7 +19,11 @@ const MAX_TEXT: usize = 1000;
 const MAX_DIGITS: usize = 32;
 
 /// The verbs that exist, for people who asked for another one.
-pub const VERBS: &str = "dial, redial, callback, answer, decline, hangup, hold, resume, mute, unmute, volume, dnd, say, dtmf";
+pub const VERBS: &str = "dial, redial, callback, answer, decline, hangup, hold, resume, mute, unmute, volume, dnd, say, dtmf, \
+    move, takeback, follow, add, announce, dropin, listen, clear";
+
+/// Verbs whose body may be plain text: a name, or what is announced to everybody.
+const PLAIN: [&str; 6] = ["dial", "move", "add", "announce", "dropin", "listen"];
 
 /// One request as read from a message.
 #[derive(Debug, PartialEq)]
@@ -47,7 +51,7 @@ pub fn read(verb: &str, payload: &[u8]) -> Do {
 }
 
 fn command(verb: &str, body: &Body) -> Result<Command, String> {
-    if let (Body::Plain(_), true) = (body, verb != "dial") {
+    if let (Body::Plain(_), true) = (body, !PLAIN.contains(&verb)) {
         return Err("the body must be a JSON object, such as {}".into());
     }
     match verb {
@@ -60,13 +64,20 @@ fn command(verb: &str, body: &Body) -> Result<Command, String> {
         "hold" => Ok(Command::Hold),
         "resume" => Ok(Command::Resume),
         // Home Assistant's switches know one topic for on and off.
-        "mute" => Ok(if body.on()?.unwrap_or(true) { Command::Mute } else { Command::Unmute }),
+        "mute" => Ok(if body.on("on")?.unwrap_or(true) { Command::Mute } else { Command::Unmute }),
         "unmute" => Ok(Command::Unmute),
         "volume" => Ok(Command::Volume(VolumeChange { bus: body.bus()?, to: body.volume()? })),
-        "dnd" => body.on()?.map(Command::DoNotDisturb).ok_or_else(|| "`on` is missing; such as {\"on\": true}".into()),
+        "dnd" => body.on("on")?.map(Command::DoNotDisturb).ok_or_else(|| "`on` is missing; such as {\"on\": true}".into()),
         "say" => body.text("text", MAX_TEXT).map(|text| Command::Say(text.to_owned())),
         "dtmf" => body.digits().map(Command::Dtmf),
-        "move" | "add" | "announce" | "dropin" | "listen" => Err(format!("this verb does not exist yet; there are: {VERBS}")),
+        "move" => body.address().map(Command::Move),
+        "takeback" => Ok(Command::TakeBack),
+        "follow" => Ok(Command::FollowMe(body.on("on")?.unwrap_or(true))),
+        "add" => body.address().map(Command::Add),
+        "announce" => body.announcement(),
+        "dropin" => body.address().map(Command::DropIn),
+        "listen" => body.address().map(Command::Listen),
+        "clear" => Ok(Command::ClearMissed),
         _ => Err(format!("there is no such verb; there are: {VERBS}")),
     }
 }
@@ -75,7 +86,7 @@ fn too_long(payload: &[u8]) -> String {
     format!("the body has {} bytes; at most {MAX_BODY} are read", payload.len())
 }
 
-/// A body: a JSON object, or plain text, which `dial` takes as the name.
+/// A body: a JSON object, or plain text, which some verbs take as the name.
 enum Body<'a> {
     Object(Map<String, Value>),
     Plain(&'a str),
@@ -130,11 +141,21 @@ impl Body<'_> {
         }
     }
 
-    fn on(&self) -> Result<Option<bool>, String> {
-        match self.get("on") {
+    fn announcement(&self) -> Result<Command, String> {
+        let text = match self {
+            Body::Plain(text) => checked("text", text, MAX_TEXT)?,
+            Body::Object(_) => self.text("text", MAX_TEXT)?,
+        };
+        let to = self.get("to").map(|_| self.text("to", MAX_ADDRESS)).transpose()?;
+        let urgent = self.on("urgent")?.unwrap_or(false);
+        Ok(Command::Announce { text: text.to_owned(), to: to.map(str::to_owned), urgent })
+    }
+
+    fn on(&self, key: &str) -> Result<Option<bool>, String> {
+        match self.get(key) {
             None => Ok(None),
             Some(Value::Bool(on)) => Ok(Some(*on)),
-            Some(_) => Err("`on` must be true or false".into()),
+            Some(_) => Err(format!("`{key}` must be true or false")),
         }
     }
 
@@ -218,6 +239,19 @@ mod tests {
         check("dnd", r#"{"on": true}"#, Command::DoNotDisturb(true));
         check("say", r#"{"text": "dinner is ready"}"#, Command::Say("dinner is ready".into()));
         check("dtmf", r#"{"digits": "12*#a"}"#, Command::Dtmf("12*#A".into()));
+        check("move", "kitchen", Command::Move("kitchen".into()));
+        check("move", r#"{"to": "the kitchen"}"#, Command::Move("the kitchen".into()));
+        check("takeback", "", Command::TakeBack);
+        check("follow", "", Command::FollowMe(true));
+        check("follow", r#"{"on": false}"#, Command::FollowMe(false));
+        check("add", r#"{"to": "dad"}"#, Command::Add("dad".into()));
+        check("dropin", "nursery", Command::DropIn("nursery".into()));
+        check("listen", r#"{"to": "nursery"}"#, Command::Listen("nursery".into()));
+        check("clear", "{}", Command::ClearMissed);
+        let announce = |to: Option<&str>, urgent| Command::Announce { text: "dinner".into(), to: to.map(str::to_owned), urgent };
+        check("announce", "dinner", announce(None, false));
+        check("announce", r#"{"text": "dinner"}"#, announce(None, false));
+        check("announce", r#"{"text": "dinner", "to": "upstairs", "urgent": true}"#, announce(Some("upstairs"), true));
     }
 
     #[test]
@@ -245,7 +279,12 @@ mod tests {
         refuse("say", br#"{"text": []}"#, "`text` must be text");
         refuse("dtmf", br#"{"digits": "12x"}"#, "of 0-9");
         refuse("dtmf", br#"{"digits": ""}"#, "empty");
-        refuse("move", b"{}", "does not exist yet");
+        refuse("move", b"{}", "`to` is missing");
+        refuse("dropin", br#"{"to": ["nursery"]}"#, "`to` must be text");
+        refuse("announce", br#"{"to": "kitchen"}"#, "`text` is missing");
+        refuse("announce", br#"{"text": "hi", "urgent": "very"}"#, "`urgent` must be true or false");
+        refuse("announce", br#"{"text": "hi", "to": ""}"#, "`to` is empty");
+        refuse("takeback", b"now", "must be a JSON object");
         refuse("format-disk", b"{}", "there is no such verb; there are: dial, redial");
         refuse("", b"{}", "there is no such verb");
         refuse("say", format!(r#"{{"text": "{}"}}"#, "x".repeat(5000)).as_bytes(), "at most 4096");

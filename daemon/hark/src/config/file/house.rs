@@ -18,12 +18,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 const CODECS: [(&str, PagingCodec); 2] = [("pcmu", PagingCodec::Pcmu), ("pcma", PagingCodec::Pcma)];
 const MICROPHONES: [(&str, bool); 2] = [("muted", true), ("open", false)];
 const DAYS: [(&str, usize); 7] = [("mon", 0), ("tue", 1), ("wed", 2), ("thu", 3), ("fri", 4), ("sat", 5), ("sun", 6)];
-const STATES: [(&str, CallState); 5] = [
+const STATES: [(&str, CallState); 6] = [
     ("dialing", CallState::Dialing),
     ("ringing", CallState::Ringing),
     ("ringback", CallState::Ringback),
     ("connected", CallState::Connected),
     ("held", CallState::Held),
+    ("carried", CallState::Carried),
 ];
 
 /// What these blocks say.
@@ -56,6 +57,7 @@ pub fn read(it: &mut Section<'_>, ours: &str) -> House {
     let mut control = house::HouseSettings {
         floor: house.text("floor").map(|text| text.text.to_owned()),
         groups: owned(house.texts("groups")),
+        follow: contacts(house.texts("follow").unwrap_or_default(), &mut people),
         drop_in: drop_in(house.section("drop_in")),
         listen_in: listen_in(house.section("listen_in")),
         ..house::HouseSettings::default()
@@ -145,7 +147,8 @@ fn presence(mut it: Section<'_>, people: &mut Vec<(String, Place)>, ours: &str) 
     }
     let person = needed(&mut it, "person", "person: Mom");
     let person = contacts(person.into_iter().collect(), people).pop();
-    let topic = needed(&mut it, "topic", "topic: home/mom/room").and_then(|text| it.check(text.place, other_topic(text.text, ours)));
+    let topic =
+        needed(&mut it, "topic", "topic: home/mom/room").and_then(|text| it.check(text.place, other_topic(text.text, ours)));
     let value = it.text("value").map(path).unwrap_or_default();
     let below = it.section("rooms");
     let mut rooms = BTreeMap::new();

@@ -2,9 +2,10 @@
 
 pub mod bell;
 pub mod echo;
+pub mod room;
 pub mod sip;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use control::call::CallId;
@@ -25,4 +26,10 @@ pub enum FromLine {
 pub fn new_party_id() -> PartyId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     PartyId(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A name for a call that has come in, which no other has had in this process.
+pub fn new_incoming() -> CallId {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    CallId::In(NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -49,7 +49,7 @@ use self::dialog::Key;
 use self::reach::Target;
 use self::registration::{Account, Registration};
 use self::server::Invite;
-use super::FromLine;
+use super::{FromLine, new_incoming};
 use crate::config::{SipSettings, Transport};
 
 pub use self::rtcp::MediaStats;
@@ -137,7 +137,6 @@ struct Desk {
     dialogs: BTreeMap<Key, CallId>,
     tasks: JoinSet<()>,
     names: HashMap<tokio::task::Id, (CallId, Key)>,
-    last_in: u32,
 }
 
 impl Desk {
@@ -152,7 +151,6 @@ impl Desk {
             dialogs: BTreeMap::new(),
             tasks: JoinSet::new(),
             names: HashMap::new(),
-            last_in: 0,
         }
     }
 
@@ -291,8 +289,7 @@ impl Desk {
         let Some(key) = dialog::key_of(&invite.request) else { return };
         let contact = account.as_ref().and_then(|it| it.registered()).map(|it| it.contact);
         let contact = contact.unwrap_or_else(|| self.agent.contact("hark", &source));
-        self.last_in += 1;
-        let call = self.open(CallId::In(self.last_in), key, account);
+        let call = self.open(new_incoming(), key, account);
         self.start(call, |call| call.ring(invite, source, contact));
     }
 

@@ -25,6 +25,7 @@ use crate::ears::Ears;
 use crate::house::desk::{Counter, Desk, DeskSettings, Trays};
 use crate::house::{self, House, HouseSettings, minutes};
 use crate::lines::echo::EchoLine;
+use crate::lines::room::RoomLine;
 use crate::lines::sip::{self, SipLine};
 use crate::mqtt::{About, Mqtt, Outgoing, SettingsNow};
 use crate::recorder::Recorder;
@@ -183,7 +184,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         None => None,
         Some(_) => {
             let (sip, inbox) = mpsc::channel(256);
-            let line = SipLine::new(settings.sip.clone(), inbox, lines_in).context("opening the SIP line")?.with_known(known);
+            let line =
+                SipLine::new(settings.sip.clone(), inbox, lines_in.clone()).context("opening the SIP line")?.with_known(known);
             tasks.push(tokio::spawn(line.run()));
             Some(sip)
         }
@@ -191,10 +193,11 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let (house_in, house) = mpsc::channel(64);
     let tidings = house_in.clone();
     let (errands_in, errands) = mpsc::channel(64);
-    // The letters of calls wait for their line.
-    let House { post, calls: _calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
+    let House { post, calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
     tasks.extend(of_house);
     tasks.push(tokio::spawn(house::tell_rooms(post.watch(), house_in.clone())));
+    let (rooms, rooms_inbox) = mpsc::channel(256);
+    tasks.push(tokio::spawn(RoomLine::new(post.clone(), calls, rooms_inbox, lines_in).run()));
     let trays = Trays { errands, letters, events: house_in.clone(), engine: engine_in.clone(), post };
     let desk = DeskSettings {
         room: settings.room_slug.clone(),
@@ -238,7 +241,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         speaker,
         sound: Sound::new(engine, voice),
         ears,
-        switch: Switch::new(sip, builtin, None),
+        switch: Switch::new(sip, builtin, Some(rooms)),
         desk: Counter::new(errands_in),
         known: known_in,
         store,

@@ -154,7 +154,15 @@ impl Desk {
         let (sender, inbox) = mpsc::channel(32);
         self.calls.insert(id, sender);
         self.names.insert(name.clone(), id);
-        Call { id, room: name.0, name: name.1, inbox, events: self.events.clone(), post: self.post.clone(), kit: self.kit.clone() }
+        Call {
+            id,
+            room: name.0,
+            name: name.1,
+            inbox,
+            events: self.events.clone(),
+            post: self.post.clone(),
+            kit: self.kit.clone(),
+        }
     }
 
     fn start<F: Future<Output = ()> + Send + 'static>(&mut self, call: Call, live: impl FnOnce(Call) -> F) {

@@ -11,7 +11,7 @@ use control::call::{CallId, EndReason, How};
 use control::dialplan::{ROOMS, Uri};
 use control::house::Room;
 use control::input::LineEvent;
-use hark::house::{Delivered, Letter, Post, Posted, To, Undelivered};
+use hark::house::{Clocks, Delivered, Letter, Post, Posted, To, Undelivered};
 use hark::lines::FromLine;
 use hark::lines::room::RoomLine;
 use media::codec::{Decoder, Encoder, LONGEST, PACKET};
@@ -73,7 +73,7 @@ impl Speaker {
             kinds: Mutex::default(),
         });
         runtime.spawn(carry(letters, road.clone(), name.to_owned(), other.to_owned(), rooms_in));
-        runtime.spawn(RoomLine::new(Post::new(letters_in, rooms), arrived, inbox, events).run());
+        runtime.spawn(RoomLine::new(Post::new(letters_in, rooms, Clocks::new(Instant::now())), arrived, inbox, events).run());
         let (to_test, seen) = channel();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = heard.clone();
@@ -158,6 +158,11 @@ impl Speaker {
     pub fn listen(&self, time: Duration) -> Vec<f32> {
         self.heard.lock().unwrap().clear();
         std::thread::sleep(time);
+        self.heard()
+    }
+
+    /// What has come since it was last listened.
+    pub fn heard(&self) -> Vec<f32> {
         self.heard.lock().unwrap().iter().flat_map(|it| it.1.clone()).collect()
     }
 

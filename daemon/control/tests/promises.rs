@@ -8,6 +8,7 @@ use std::time::Duration;
 use control::Speaker;
 use control::action::{Action, CallState, Event, LineAction, Report, Scope, SettingReport, SoundAction, Tone};
 use control::call::{CallId, EndReason, How};
+use control::house::{Announced, AnnouncementId, Bid, HouseAction, HouseEvent, Priority, RecordingId, Room};
 use control::input::{Bus, Command, Heard, Input, LineEvent, PromptId, SoundNotice, VolumeChange, VolumeTo};
 use control::time::Time;
 use proptest::prelude::*;
@@ -115,6 +116,10 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Repeat),
         1 => Just(Command::Cancel),
         1 => ".{0,8}".prop_map(Command::Say),
+        1 => (".{0,8}", prop::option::of(Just("bedroom".to_string())), any::<bool>())
+            .prop_map(|(text, to, urgent)| Command::Announce { text, to, urgent }),
+        1 => Just(Command::WhoCalled),
+        1 => Just(Command::ClearMissed),
     ]
 }
 
@@ -131,6 +136,29 @@ const TOLD: [fn(CallId) -> LineEvent; 9] = [
     |call| LineEvent::Dtmf(call, '5'),
 ];
 
+fn rooms(up: bool) -> HouseEvent {
+    let room = |name: &str| Room { slug: name.into(), name: name.into(), floor: None, groups: vec!["upstairs".into()], up };
+    HouseEvent::Rooms(vec![room("bedroom"), room("study")])
+}
+
+fn house_event() -> impl Strategy<Value = HouseEvent> {
+    let id = || (0u8..20).prop_map(|it| AnnouncementId(it.to_string()));
+    let room = || prop_oneof![Just("bedroom"), Just("study"), Just("kitchen")].prop_map(String::from);
+    let bid =
+        || (room(), -0.5f32..2.5, 0u64..2000).prop_map(|(room, score, age)| Bid { room, score, age: Duration::from_millis(age) });
+    let priority = any::<bool>().prop_map(|it| if it { Priority::Urgent } else { Priority::Normal });
+    prop_oneof![
+        3 => any::<bool>().prop_map(rooms),
+        2 => bid().prop_map(HouseEvent::Bid),
+        2 => bid().prop_map(HouseEvent::Won),
+        3 => (id(), room(), priority).prop_map(|(id, from, priority)| HouseEvent::Announced(Announced { id, from, priority })),
+        2 => id().prop_map(HouseEvent::AnnouncementOver),
+        1 => (0..4u32, room()).prop_map(|(n, room)| HouseEvent::Delivered(AnnouncementId(format!("kitchen-s1-{n}")), vec![room])),
+        1 => prop::option::of(room()).prop_map(|room| HouseEvent::Presence { person: "mom".into(), room }),
+        1 => (0u8..7, 0u16..1440).prop_map(|(weekday, minute)| HouseEvent::Clock { weekday, minute }),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let heard = (0..SENTENCES.len(), 0.3f32..1.0, any::<bool>()).prop_map(|(n, confidence, woken)| Heard::Sentence {
         text: SENTENCES[n].into(),
@@ -144,6 +172,12 @@ fn step() -> impl Strategy<Value = Step> {
         6 => command().prop_map(|it| Step::Input(Input::Command(it))),
         6 => heard.prop_map(|it| Step::Input(Input::Heard(it))),
         1 => Just(Step::Input(Input::Heard(Heard::Wake { score: 0.0 }))),
+        4 => house_event().prop_map(|it| Step::Input(Input::House(it))),
+        1 => (0..4usize, any::<bool>()).prop_map(|(n, goes_on)| {
+            let text = ["announce", "tell mom", "tell upstairs", "reply"][n].into();
+            Step::Input(Input::Heard(Heard::Open { text, confidence: 0.9, goes_on }))
+        }),
+        1 => (0u32..9).prop_map(|it| Step::Input(Input::Heard(Heard::Recorded(RecordingId(it))))),
         1 => Just(Step::Input(Input::Heard(Heard::Rejected))),
         1 => Just(Step::Input(Input::Heard(Heard::Nothing))),
         2 => (1u32..30).prop_map(|it| Step::Input(Input::Sound(SoundNotice::Said(PromptId(it))))),
@@ -181,6 +215,9 @@ struct World {
     foremost: Option<CallId>,
     muted: bool,
     scope: Option<Scope>,
+    /// Announcements that have arrived and are not over, and the one that plays.
+    announced: BTreeSet<AnnouncementId>,
+    playing: Option<AnnouncementId>,
     /// How often what was done, by its first words.
     seen: BTreeMap<String, u32>,
 }
@@ -201,6 +238,8 @@ impl World {
             foremost: None,
             muted: false,
             scope: None,
+            announced: BTreeSet::new(),
+            playing: None,
             seen: BTreeMap::new(),
         };
         world.act();
@@ -240,6 +279,11 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
+        match &input {
+            Input::House(HouseEvent::Announced(it)) => drop(self.announced.insert(it.id.clone())),
+            Input::House(HouseEvent::AnnouncementOver(id)) => self.announcement_over(id),
+            _ => (),
+        }
         if let Input::Line(event) = &input {
             self.told(event);
         }
@@ -273,9 +317,10 @@ impl World {
     }
 
     fn act(&mut self) {
+        let before = self.playing.clone();
         while let Some(action) = self.speaker.poll_action() {
             let line = action.to_string();
-            let what = line.split(' ').take(1 + usize::from(line.starts_with("tone ") || line.starts_with("duck ")));
+            let what = line.split(' ').take(1 + usize::from(["tone ", "duck ", "house "].iter().any(|it| line.starts_with(it))));
             *self.seen.entry(what.collect::<Vec<_>>().join(" ")).or_default() += 1;
             match action {
                 Action::Line(action) => self.line(action),
@@ -289,10 +334,31 @@ impl World {
                     assert!(self.live.remove(&call).is_some(), "{call} ended and was not live");
                     *self.ended.entry(call).or_default() += 1;
                 }
-                Action::House(_) | Action::Report(_) => (),
+                Action::House(action) => self.house(action),
+                Action::Report(_) => (),
             }
         }
+        let begun = self.playing.is_some() && self.playing != before;
+        assert!(!begun || self.scope != Some(Scope::Recording), "an announcement begins in a recording");
         self.check();
+    }
+
+    fn announcement_over(&mut self, id: &AnnouncementId) {
+        self.playing.take_if(|it| *it == *id);
+        self.announced.remove(id);
+    }
+
+    fn house(&mut self, action: HouseAction) {
+        match action {
+            HouseAction::Play(id) => {
+                assert!(self.announced.contains(&id), "{id} plays and has not arrived");
+                assert_eq!(self.playing.replace(id), None, "two announcements play");
+            }
+            HouseAction::Drop(id) => self.announcement_over(&id),
+            HouseAction::Announce(it) => assert!(!it.to.is_empty(), "an announcement to nobody"),
+            HouseAction::Bid { score } | HouseAction::Won { score } => assert!((0.0..=2.0).contains(&score)),
+            HouseAction::Publish(_) => (),
+        }
     }
 
     fn line(&mut self, action: LineAction) {
@@ -448,6 +514,10 @@ fn the_steps_reach_what_matters() {
         "duck call",
         "reject",
         "hang-up",
+        "house play",
+        "house announce",
+        "house bid",
+        "house won",
     ] {
         assert!(seen.get(what).is_some_and(|n| *n >= 5), "`{what}` too seldom: {seen:#?}");
     }

@@ -132,7 +132,7 @@ impl Speaker {
         self.calls.dial(self.now, peer.clone(), rung, rungs, others, &mut self.lines);
         self.say(&Prompt::Calling(name.into()));
         if !emergency {
-            self.no_longer_missed(name);
+            self.history.missed.retain(|it| it.peer.name != name);
             if self.history.last_missed.as_ref().is_some_and(|it| it.name == peer.name) {
                 self.history.last_missed = None;
             }

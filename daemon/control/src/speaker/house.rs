@@ -40,7 +40,7 @@ pub(super) struct House {
     /// Our announcements that are not told as delivered yet.
     pub(super) sent: BTreeSet<AnnouncementId>,
     told_quiet: bool,
-    told_waiting: Waiting,
+    pub(super) told_waiting: Waiting,
     /// What is asked of the house and not handed out yet.
     pub(super) actions: Vec<HouseAction>,
 }

@@ -51,9 +51,12 @@ impl Speaker {
         }
     }
 
-    /// What waits now.
+    /// What waits now. While an announcement is heard, those that come behind it do not count as waiting yet.
     pub fn waiting(&self) -> Waiting {
-        let announcements = u32::try_from(self.house.queue.n_waiting()).unwrap_or(u32::MAX);
+        let mut announcements = u32::try_from(self.house.queue.n_waiting()).unwrap_or(u32::MAX);
+        if self.house.queue.playing().is_some() {
+            announcements = announcements.min(self.house.told_waiting.announcements);
+        }
         Waiting { missed: self.history.missed.clone(), announcements }
     }
 }

@@ -13,7 +13,10 @@ use serde::Deserialize;
 
 /// As a speaker in a kitchen has it: one account, direct calls, the echo test.
 pub const SETTINGS: &str = r#"settings kitchen en 30 6 0.5 0.75 50 60 70 off wake "hello operator"
-    line fritzbox domain fritz.box country-code 49 emergency 112 emergency 110 line direct line builtin"#;
+    line fritzbox domain fritz.box country-code 49 emergency 112 emergency 110 line direct line builtin
+    house kitchen s1 floor "ground floor" group downstairs
+        drop-in bedroom listen-in "living room"
+        quiet 1320 420 except Mom quiet 780 840 on sun of Dad"#;
 
 pub const CONTACTS: &str = r#"contacts
     person Mom alias Mum at sip:mom@home.example label home for 20 at tel:030123456 label mobile for 25

@@ -3,6 +3,7 @@
 #[path = "room_line/speaker.rs"]
 mod speaker;
 
+use std::f32::consts::TAU;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -12,8 +13,11 @@ use control::action::LineAction;
 use control::call::{Ask, CallId, EndReason, How};
 use control::input::LineEvent;
 use hark::house::Delivered;
+use media::engine::{Engine, EngineSettings};
+use media::order::{Command, Tap};
+use media::room::{Person, Room, RoomSettings};
 use serde_json::json;
-use speaker::{Speaker, house, tone_share};
+use speaker::{Speaker, furnished, house, tone_share};
 
 const KITCHEN_HZ: f32 = 440.0;
 const BEDROOM_HZ: f32 = 700.0;
@@ -237,4 +241,65 @@ fn whoever_has_another_key_than_the_letter_said_is_not_heard() {
     let (_, reason) = kitchen.ended(out);
     assert!(matches!(reason, EndReason::NoCommonMedia | EndReason::Unreachable), "{reason:?}");
     assert!(kitchen.listen(Duration::from_millis(100)).is_empty());
+}
+
+/// A room with a person and an engine; what is played leaves by a ring.
+struct Furniture {
+    room: Room,
+    engine: Arc<Mutex<Engine>>,
+    played: rtrb::Consumer<f32>,
+}
+
+fn furniture() -> Furniture {
+    let (room, rings) = Room::start(RoomSettings::default()).unwrap();
+    let (mut engine, _) = Engine::start(rings, EngineSettings::default()).unwrap();
+    let (tap, played) = rtrb::RingBuffer::new(480_000);
+    engine.send(Command::Tap(Tap::Render, Some(tap))).ok().unwrap();
+    Furniture { room, engine: Arc::new(Mutex::new(engine)), played }
+}
+
+fn at_the_engine(engine: &Arc<Mutex<Engine>>) -> speaker::Engine {
+    let engine = engine.clone();
+    Box::new(move |party, _| {
+        let (id, mut engine) = (party.id, engine.lock().unwrap());
+        engine.send(Command::Join(party)).ok().unwrap();
+        engine.send(Command::OpenMic(id)).ok().unwrap();
+    })
+}
+
+/// How long after it is said here it leaves the engine there.
+fn one_word(person: &Person, there: &mut rtrb::Consumer<f32>) -> Duration {
+    let ready = there.slots();
+    there.read_chunk(ready).unwrap().commit_all();
+    let word = (0..9_600).map(|n| 0.4 * (1..9).map(|k| (TAU * 150.0 * (k * n) as f32 / 48_000.0).sin()).sum::<f32>() / 4.0);
+    let said = Instant::now();
+    person.say(word.collect(), 1.0);
+    while said.elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(1));
+        let ready = there.slots();
+        if there.read_chunk(ready).unwrap().into_iter().any(|it| it.abs() > 0.05) {
+            return said.elapsed();
+        }
+    }
+    panic!("waited in vain for the word");
+}
+
+#[test]
+fn from_mouth_to_ear_it_takes_a_tenth_of_a_second_at_most() {
+    let (here, mut there) = (furniture(), furniture());
+    let (mut kitchen, mut bedroom) = furnished(at_the_engine(&here.engine), at_the_engine(&there.engine));
+    talk(&mut kitchen, &mut bedroom);
+    std::thread::sleep(Duration::from_secs(2));
+    let mut took: Vec<Duration> = (0..9)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(600));
+            one_word(&here.room.person(), &mut there.played)
+        })
+        .collect();
+    took.sort();
+    let stats = there.engine.lock().unwrap().stats();
+    // What is played waits for the card, which plays it in its next 10 ms.
+    let card = Duration::from_secs_f32((stats.render_wait_ms.get() + 10.0) / 1000.0);
+    println!("{:?} to the engine there, {card:?} more to the ear; jitter buffer {} ms", took, stats.jitter_delay_ms.get());
+    assert!(took[4] + card <= Duration::from_millis(100), "{:?}", took[4] + card);
 }

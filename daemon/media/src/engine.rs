@@ -28,6 +28,8 @@ pub type EarsRing = Consumer<f32>;
 
 /// How many parties may take part at once.
 pub const PARTIES: usize = 12;
+/// With more than these the encoders are told to take less work.
+const FEW: usize = 3;
 /// How many seconds the recognizer may lag behind.
 const EARS_RING_S: usize = 4;
 /// Orders and notices under way.
@@ -351,8 +353,10 @@ impl Core {
         }
     }
 
-    fn count_parties(&self) {
-        self.stats.parties.store(self.seats.iter().flatten().count() as u32, Relaxed);
+    fn count_parties(&mut self) {
+        let n = self.seats.iter().flatten().count();
+        self.stats.parties.store(n as u32, Relaxed);
+        self.seats.iter_mut().flatten().for_each(|it| it.economise(n > FEW));
     }
 }
 

@@ -116,6 +116,11 @@ impl Seat {
         self.level.dbfs()
     }
 
+    /// Takes less work, or as much as is good.
+    pub fn economise(&mut self, on: bool) {
+        self.encoder.economise(on);
+    }
+
     /// Whether the party hears anything of the microphone.
     pub fn hears(&self) -> bool {
         !self.microphone.is_silent()

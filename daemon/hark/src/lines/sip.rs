@@ -57,8 +57,8 @@ pub use self::rtcp::MediaStats;
 /// The line for calls without an account.
 const DIRECT: &str = "direct";
 
-/// So many calls at once are an attack, or a mistake.
-const MOST_CALLS: usize = 8;
+/// A conference of ten and somebody who knocks; more calls at once are an attack, or a mistake.
+const MOST_CALLS: usize = 12;
 
 /// How long calls and registrations may take to end when the app ends.
 const FAREWELL: Duration = Duration::from_secs(3);

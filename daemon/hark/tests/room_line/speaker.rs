@@ -46,9 +46,21 @@ pub struct Speaker {
     pub mailbox: mpsc::Sender<Delivered>,
 }
 
-/// The kitchen and the bedroom.
+/// The kitchen and the bedroom; whoever is there hums.
 pub fn house() -> (Speaker, Speaker) {
-    let (kitchen, bedroom) = (Speaker::start("kitchen", "bedroom", 440.0), Speaker::start("bedroom", "kitchen", 700.0));
+    furnished(hummer(440.0), hummer(700.0))
+}
+
+/// What becomes of the party of a call, and of the sound that it is heard by.
+pub type Engine = Box<dyn FnMut(Party, Arc<Mutex<Vec<(Instant, Vec<f32>)>>>) + Send>;
+
+fn hummer(hz: f32) -> Engine {
+    Box::new(move |party, ears| drop(std::thread::spawn(move || hum(party, hz, &ears))))
+}
+
+/// The kitchen and the bedroom with these engines.
+pub fn furnished(kitchen: Engine, bedroom: Engine) -> (Speaker, Speaker) {
+    let (kitchen, bedroom) = (Speaker::start("kitchen", "bedroom", kitchen), Speaker::start("bedroom", "kitchen", bedroom));
     *kitchen.road.to.lock().unwrap() = Some(bedroom.mailbox.clone());
     *bedroom.road.to.lock().unwrap() = Some(kitchen.mailbox.clone());
     (kitchen, bedroom)
@@ -59,7 +71,7 @@ fn room(slug: &str) -> Room {
 }
 
 impl Speaker {
-    fn start(name: &str, other: &str, hum_hz: f32) -> Speaker {
+    fn start(name: &str, other: &str, mut engine: Engine) -> Speaker {
         let runtime = Runtime::new().unwrap();
         let (letters_in, letters) = mpsc::channel::<Posted>(64);
         let (rooms_in, rooms) = watch::channel(Arc::new(vec![room(other)]));
@@ -82,10 +94,7 @@ impl Speaker {
                 match it {
                     FromLine::Event(event) => drop(to_test.send((Instant::now(), event))),
                     FromLine::Invited(..) => (),
-                    FromLine::Media(_, party) => {
-                        let ears = ears.clone();
-                        std::thread::spawn(move || hum(party, hum_hz, &ears));
-                    }
+                    FromLine::Media(_, party) => engine(party, ears.clone()),
                 }
             }
         });

@@ -91,6 +91,29 @@ pub struct Call {
     pub rest: VecDeque<Rung>,
     /// Contacts who could have been meant instead.
     pub others: Vec<String>,
+    /// How the caller wants it to be taken.
+    pub how: How,
+    /// Whether it is on its own.
+    pub seat: Seat,
+    /// How long both may talk, where there is a limit.
+    pub at_most: Option<Duration>,
+}
+
+/// Whether a call is on its own, or one of several that hear one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// On its own.
+    #[default]
+    Alone,
+    /// Comes to the others once it is connected.
+    Invited {
+        /// Whether the room that the others are carried to has asked for it.
+        asked: bool,
+    },
+    /// One of several, or of one who waits for those who are invited.
+    Joined,
+    /// Was one of them and is being ended while they talk in another room: here nobody need hear of it.
+    Elsewhere,
 }
 
 /// How far a call has come. `until` is when the state ends by itself.
@@ -257,6 +280,10 @@ impl Call {
                 actions.push(LineAction::HangUp(id));
                 ending(EndReason::WeHungUp, Some(since))
             }
+            (Connected { since } | Held { since, .. }, Event::TimeUp) => {
+                actions.push(LineAction::HangUp(id));
+                ending(EndReason::TimeIsUp, Some(since))
+            }
 
             // Said while the next address is about to be tried: now nobody is.
             (Ending { since, until, .. }, Event::HangUp) => Ending { reason: EndReason::WeHungUp, since, until },
@@ -276,13 +303,39 @@ impl Call {
         match self.state {
             Dialing { until } | Ringback { until } | EarlyMedia { until } => Some(until),
             Ringing { until } | Accepted { until } | Ending { until, .. } => Some(until),
-            Connected { .. } | Held { .. } | Ended { .. } => None,
+            Connected { since } | Held { since, .. } => self.at_most.map(|it| since + it),
+            Ended { .. } => None,
         }
     }
 
     /// Whether we placed it.
     pub fn is_outgoing(&self) -> bool {
         matches!(self.id, CallId::Out(_))
+    }
+
+    /// Whether both can talk, or could if nobody had put it on hold.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, Connected { .. } | Held { .. })
+    }
+
+    /// Whether it comes to the others once it is connected.
+    pub fn is_invited(&self) -> bool {
+        matches!(self.seat, Seat::Invited { .. })
+    }
+
+    /// Whether it is the leg to another room that carries our call there.
+    pub fn is_leg(&self) -> bool {
+        self.is_outgoing() && matches!(self.how, How::Carry { .. })
+    }
+
+    /// Whether the call is another room's, and only carried here.
+    pub fn is_carried_here(&self) -> bool {
+        !self.is_outgoing() && matches!(self.how, How::Carry { .. })
+    }
+
+    /// Whether another room came in without anybody answering.
+    pub fn is_visit(&self) -> bool {
+        !self.is_outgoing() && matches!(self.how, How::DropIn | How::Listen)
     }
 
     /// Whether somebody waits for the other end to answer, at this address or the next.
@@ -301,7 +354,7 @@ impl Call {
 
     /// Whether its caller found us busy.
     pub fn is_turned_away(&self) -> bool {
-        !self.is_outgoing() && matches!(self.state, Ending { reason: EndReason::Busy, .. })
+        !self.is_outgoing() && matches!(self.state, Ending { reason: EndReason::Busy | EndReason::NotAllowed, .. })
     }
 
     /// Whether it is the one that is being talked in, or would be if the other end had not put us on hold.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::dialplan::{self, BUILTIN, LineName, Uri};
+use crate::dialplan::{self, BUILTIN, LineName, ROOMS, Uri};
+use crate::house::Room;
 use crate::phrases::Phrases;
 use crate::speaker::LineSettings;
 
@@ -60,6 +61,23 @@ impl Contacts {
         self
     }
 
+    /// These contacts and, each as a contact of its own, the rooms whose names nobody has yet.
+    pub fn with_rooms<'a>(mut self, rooms: impl IntoIterator<Item = &'a Room>, phrases: &Phrases) -> Contacts {
+        let taken = |people: &[Contact], name: &str| people.iter().any(|it| it.is_called(name));
+        for room in rooms {
+            let names = room_names(room, phrases);
+            let Some((name, aliases)) = names.split_first() else { continue };
+            if names.iter().any(|it| taken(&self.people, it)) {
+                continue;
+            }
+            let address = Address { label: None, to: Uri::room(&room.slug), line: Some(ROOMS.into()), ring_for: None };
+            let (name, aliases) = (name.clone(), aliases.to_vec());
+            let it = Contact { name, aliases, sounds_like: vec![], language: None, addresses: vec![address], groups: vec![] };
+            self.people.push(it);
+        }
+        self
+    }
+
     /// The contact of that name, as it is shown.
     pub fn get(&self, name: &str) -> Option<&Contact> {
         self.people.iter().find(|it| it.name == name)
@@ -105,7 +123,8 @@ impl Contact {
         let name = as_heard(&self.name);
         let (first, _) = name.split_once(' ')?;
         let title = phrases.names_of("titles").iter().any(|it| as_heard(it) == first);
-        (!title && self.addresses.iter().all(|it| it.to != Uri::echo_test())).then(|| first.to_string())
+        let is_person = self.addresses.iter().all(|it| it.to.scheme() != "hark");
+        (!title && is_person).then(|| first.to_string())
     }
 
     /// Everything that people may say to mean this contact, in the model's words: names, aliases, `sounds_like`, first name.
@@ -113,6 +132,18 @@ impl Contact {
         let whole = std::iter::once(&self.name).chain(&self.aliases).chain(&self.sounds_like).map(|it| as_heard(it));
         whole.chain(self.first_name(phrases)).filter(|it| !it.is_empty()).collect()
     }
+}
+
+/// What people call a room: as it is shown and spoken first.
+pub fn room_names(room: &Room, phrases: &Phrases) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let ways = phrases.names_of("rooms").iter().map(|it| it.replace("{name}", &room.name));
+    for name in ways.chain([room.name.clone()]) {
+        if !names.iter().any(|it| as_heard(it) == as_heard(&name)) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// A name or sentence as the recognizer writes it: lower case, words divided by one space, no punctuation but the apostrophe.

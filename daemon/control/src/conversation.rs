@@ -73,11 +73,15 @@ pub enum Question {
         who: Vec<String>,
         /// At which address.
         label: Option<String>,
+        /// Whether to add the one to the call.
+        adds: bool,
     },
     /// "Should I call Anna Smith?"
     Sure {
         /// Whom.
         whom: Target,
+        /// Whether to add that one to the call.
+        adds: bool,
     },
 }
 
@@ -106,6 +110,8 @@ pub enum Step {
     Do(Intent),
     /// A call.
     Call(Target),
+    /// Somebody more in the call.
+    Add(Target),
     /// A question.
     Ask(Question),
     /// The same question again.
@@ -134,8 +140,8 @@ impl Question {
     pub fn prompt(&self) -> Prompt {
         match self {
             Question::Which { who, .. } => Prompt::DidYouMean(who.clone()),
-            Question::Sure { whom: Target::Contact { name, .. } } => Prompt::ShouldICall(name.clone()),
-            Question::Sure { whom: Target::Number(number) } => Prompt::ShouldICall(number.clone()),
+            Question::Sure { whom: Target::Contact { name, .. }, .. } => Prompt::ShouldICall(name.clone()),
+            Question::Sure { whom: Target::Number(number), .. } => Prompt::ShouldICall(number.clone()),
         }
     }
 
@@ -143,8 +149,8 @@ impl Question {
     pub fn offered(&self) -> &[String] {
         match self {
             Question::Which { who, .. } => who,
-            Question::Sure { whom: Target::Contact { name, .. } } => std::slice::from_ref(name),
-            Question::Sure { whom: Target::Number(_) } => &[],
+            Question::Sure { whom: Target::Contact { name, .. }, .. } => std::slice::from_ref(name),
+            Question::Sure { whom: Target::Number(_), .. } => &[],
         }
     }
 }
@@ -215,11 +221,12 @@ impl Dialogue {
             (None, Some(Intent::Dial { who, label })) => {
                 dial(who, label.as_deref(), said.confidence, contacts, phrases, settings)
             }
+            (None, Some(Intent::Add(who))) => dial(who, None, said.confidence, contacts, phrases, settings).adding(),
             (None, Some(Intent::DialNumber(number))) => {
                 let target = Target::Number(number.clone());
                 let emergency = dialplan::is_emergency(number, &settings.lines);
                 let sure = emergency || (said.confidence >= settings.sure_confidence && number.len() >= SURE_DIGITS);
-                if sure { Step::Call(target) } else { Step::Ask(Question::Sure { whom: target }) }
+                if sure { Step::Call(target) } else { Step::Ask(Question::Sure { whom: target, adds: false }) }
             }
             (None, Some(Intent::Yes | Intent::Choose(_))) => Step::Reject,
             (None, Some(intent)) => Step::Do(intent.clone()),
@@ -228,11 +235,29 @@ impl Dialogue {
     }
 }
 
+impl Step {
+    /// The same, but to add whom it is about to the call.
+    fn adding(self) -> Step {
+        match self {
+            Step::Call(target) => Step::Add(target),
+            Step::Ask(Question::Which { who, label, adds: _ }) => Step::Ask(Question::Which { who, label, adds: true }),
+            Step::Ask(Question::Sure { whom, adds: _ }) => Step::Ask(Question::Sure { whom, adds: true }),
+            step => step,
+        }
+    }
+}
+
 /// What a sentence means as the answer to a question; `None` if it is none.
 fn answer(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phrases) -> Option<Step> {
+    let (Question::Which { adds, .. } | Question::Sure { adds, .. }) = question;
+    let step = to_call(question, said, contacts, phrases);
+    if *adds { step.map(Step::adding) } else { step }
+}
+
+fn to_call(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phrases) -> Option<Step> {
     let label = match question {
-        Question::Which { label, .. } | Question::Sure { whom: Target::Contact { label, .. } } => label.clone(),
-        Question::Sure { whom: Target::Number(_) } => None,
+        Question::Which { label, .. } | Question::Sure { whom: Target::Contact { label, .. }, .. } => label.clone(),
+        Question::Sure { whom: Target::Number(_), .. } => None,
     };
     let call = |name: &str| Step::Call(Target::Contact { name: name.into(), label: label.clone() });
     let text = as_heard(said.text);
@@ -244,13 +269,15 @@ fn answer(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phras
         (None, _) => (),
     }
     match (said.intent.as_ref()?, question) {
-        (Intent::Yes, Question::Sure { whom }) => Some(Step::Call(whom.clone())),
+        (Intent::Yes, Question::Sure { whom, .. }) => Some(Step::Call(whom.clone())),
         (Intent::Yes, Question::Which { .. }) => Some(Step::AskAgain),
         (Intent::Choose(nth), question) => Some(question.offered().get(*nth).map_or(Step::AskAgain, |it| call(it))),
         (Intent::No | Intent::Cancel, _) => Some(Step::Drop),
         (Intent::Other(_), Question::Which { .. }) => Some(Step::AskAgain),
-        (Intent::Other(who), Question::Sure { whom: Target::Contact { name, .. } }) => Some(other(who, name, contacts, phrases)),
-        (Intent::Other(_), Question::Sure { whom: Target::Number(_) }) => Some(Step::NoOther),
+        (Intent::Other(who), Question::Sure { whom: Target::Contact { name, .. }, .. }) => {
+            Some(other(who, name, contacts, phrases))
+        }
+        (Intent::Other(_), Question::Sure { whom: Target::Number(_), .. }) => Some(Step::NoOther),
         _ => None,
     }
 }
@@ -271,7 +298,7 @@ fn choose(mut who: Vec<String>, label: Option<String>) -> Step {
     match who.as_slice() {
         [] => Step::NoOther,
         [name] => Step::Call(Target::Contact { name: name.clone(), label }),
-        _ => Step::Ask(Question::Which { who, label }),
+        _ => Step::Ask(Question::Which { who, label, adds: false }),
     }
 }
 
@@ -295,5 +322,5 @@ fn dial(
     let close = contacts.close_to(contact, phrases).into_iter().map(|it| it.name.clone());
     let mut offered = vec![name.clone()];
     offered.extend(close);
-    if offered.len() > 1 { choose(offered, label) } else { Step::Ask(Question::Sure { whom: target }) }
+    if offered.len() > 1 { choose(offered, label) } else { Step::Ask(Question::Sure { whom: target, adds: false }) }
 }

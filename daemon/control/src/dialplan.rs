@@ -321,9 +321,13 @@ fn rung(to: &Uri, line: Option<&str>, settings: &Settings, down: &BTreeSet<LineN
         |host: &str| settings.lines.iter().find(|it| it.domain.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host)));
     let has_domain = |it: &&LineSettings| it.domain.is_some();
     let up = |it: &&LineSettings| !down.contains(&it.name);
+    if to.room_name().is_some() {
+        // The line to other rooms needs no account: it is there wherever there are rooms.
+        return if down.contains(ROOMS) { Err(NoWay::LineDown) } else { Ok((ROOMS.into(), to.clone())) };
+    }
     let chosen = match (line, to.scheme()) {
         (Some(name), _) => named(name),
-        (None, "hark") => named(if to.room_name().is_some() { ROOMS } else { BUILTIN }),
+        (None, "hark") => named(BUILTIN),
         (None, "tel") => {
             settings.lines.iter().find(|it| has_domain(it) && up(it)).or_else(|| settings.lines.iter().find(has_domain))
         }

@@ -9,6 +9,7 @@ pub use grammar::{Grammar, Judgement, Loop, Sentences};
 
 use crate::action::Scope;
 use crate::contacts::as_heard;
+use crate::house::RoomName;
 use crate::input::VolumeTo;
 
 /// What a sentence asks for. Contacts are named as they are shown.
@@ -49,6 +50,18 @@ pub enum Intent {
     Dtmf(String),
     /// Do not disturb.
     DoNotDisturb(bool),
+    /// Connects to a room at once; rooms are named as in addresses.
+    DropIn(RoomName),
+    /// Listens to a room.
+    Listen(RoomName),
+    /// Moves the call to a room.
+    Move(RoomName),
+    /// Moves the call back to this room.
+    TakeBack,
+    /// Adds somebody to the call; more than one name: it is not clear whom.
+    Add(Vec<String>),
+    /// The call goes with the person, or stays.
+    FollowMe(bool),
     /// Who rings, or whom we talk to.
     WhoIsCalling,
     /// Whose calls were missed.
@@ -91,6 +104,13 @@ impl Intent {
             Intent::Dtmf(_) => "dtmf",
             Intent::DoNotDisturb(true) => "do_not_disturb_on",
             Intent::DoNotDisturb(false) => "do_not_disturb_off",
+            Intent::DropIn(_) => "drop_in",
+            Intent::Listen(_) => "listen_in",
+            Intent::Move(_) => "move",
+            Intent::TakeBack => "take_back",
+            Intent::Add(_) => "add",
+            Intent::FollowMe(true) => "follow_me",
+            Intent::FollowMe(false) => "follow_me_off",
             Intent::WhoIsCalling => "who_is_calling",
             Intent::WhoCalled => "who_called",
             Intent::ClearMissed => "clear_missed",
@@ -117,7 +137,7 @@ impl Intent {
     /// The contact's name, if it is clear who is meant.
     pub fn contact(&self) -> Option<&str> {
         match self {
-            Intent::Dial { who, .. } | Intent::Other(who) => match who.as_slice() {
+            Intent::Dial { who, .. } | Intent::Other(who) | Intent::Add(who) => match who.as_slice() {
                 [one] => Some(one),
                 _ => None,
             },

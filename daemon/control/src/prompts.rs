@@ -82,6 +82,44 @@ pub enum Prompt {
     NobodyKnowsWhere(String),
     /// That person is in this room.
     IsHere(String),
+    /// The call is being moved to a room.
+    Moving(String),
+    /// The room that had the call is gone.
+    RoomLost(String),
+    /// A room cannot be reached.
+    RoomDown(String),
+    /// There is no such room.
+    NoRoom(String),
+    /// We drop in on a room.
+    DroppingIn(String),
+    /// We listen to a room.
+    ListeningTo(String),
+    /// A room has dropped in on us.
+    DropsIn(String),
+    /// A room listens to us.
+    ListensIn(String),
+    /// A room wanted to come in and may not.
+    VisitNotAllowed(String),
+    /// A room wanted to come in while we were busy.
+    VisitWhileBusy(String),
+    /// A room does not let us in.
+    NotLetIn(String),
+    /// The call is in that room already.
+    AlreadyThere(String),
+    /// The call could not be moved.
+    StaysHere,
+    /// The call is in this room again.
+    BackHere,
+    /// The call is in this room already.
+    AlreadyHere,
+    /// Another call is shared with somebody already.
+    OthersShared,
+    /// So many are in the call that nobody can be added.
+    CallIsFull,
+    /// The call goes with the person.
+    Following,
+    /// The call stays.
+    NotFollowing,
     /// A text that somebody sent us to speak.
     Text(String),
 }
@@ -144,6 +182,25 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("nobody_missed", &[]),
     ("nobody_knows_where", &["name"]),
     ("is_here", &["name"]),
+    ("moving", &["name"]),
+    ("room_lost", &["name"]),
+    ("room_down", &["name"]),
+    ("no_room", &["name"]),
+    ("dropping_in", &["name"]),
+    ("listening_to", &["name"]),
+    ("drops_in", &["name"]),
+    ("listens_in", &["name"]),
+    ("visit_not_allowed", &["name"]),
+    ("visit_while_busy", &["name"]),
+    ("not_let_in", &["name"]),
+    ("already_there", &["name"]),
+    ("stays_here", &[]),
+    ("back_here", &[]),
+    ("already_here", &[]),
+    ("others_shared", &[]),
+    ("call_is_full", &[]),
+    ("following", &[]),
+    ("not_following", &[]),
     ("unknown_caller", &[]),
 ];
 
@@ -189,6 +246,25 @@ impl Prompt {
             Prompt::NobodyMissed => "nobody_missed",
             Prompt::NobodyKnowsWhere(_) => "nobody_knows_where",
             Prompt::IsHere(_) => "is_here",
+            Prompt::Moving(_) => "moving",
+            Prompt::RoomLost(_) => "room_lost",
+            Prompt::RoomDown(_) => "room_down",
+            Prompt::NoRoom(_) => "no_room",
+            Prompt::DroppingIn(_) => "dropping_in",
+            Prompt::ListeningTo(_) => "listening_to",
+            Prompt::DropsIn(_) => "drops_in",
+            Prompt::ListensIn(_) => "listens_in",
+            Prompt::VisitNotAllowed(_) => "visit_not_allowed",
+            Prompt::VisitWhileBusy(_) => "visit_while_busy",
+            Prompt::NotLetIn(_) => "not_let_in",
+            Prompt::AlreadyThere(_) => "already_there",
+            Prompt::StaysHere => "stays_here",
+            Prompt::BackHere => "back_here",
+            Prompt::AlreadyHere => "already_here",
+            Prompt::OthersShared => "others_shared",
+            Prompt::CallIsFull => "call_is_full",
+            Prompt::Following => "following",
+            Prompt::NotFollowing => "not_following",
             Prompt::Text(_) => "",
         }
     }
@@ -214,7 +290,19 @@ impl Prompt {
             | Prompt::NobodyKnowsWhere(name)
             | Prompt::IsHere(name)
             | Prompt::HeldByThem(name)
-            | Prompt::ResumedByThem(name) => text.replace("{name}", &spoken(name)),
+            | Prompt::ResumedByThem(name)
+            | Prompt::Moving(name)
+            | Prompt::RoomLost(name)
+            | Prompt::RoomDown(name)
+            | Prompt::NoRoom(name)
+            | Prompt::DroppingIn(name)
+            | Prompt::ListeningTo(name)
+            | Prompt::DropsIn(name)
+            | Prompt::ListensIn(name)
+            | Prompt::VisitNotAllowed(name)
+            | Prompt::VisitWhileBusy(name)
+            | Prompt::NotLetIn(name)
+            | Prompt::AlreadyThere(name) => text.replace("{name}", &spoken(name)),
             Prompt::Trying(label) => text.replace("{label}", label),
             Prompt::DidYouMean(names) => text.replace("{names}", &listed(names, "list_or", phrases)),
             Prompt::NotReached(names) => text.replace("{names}", &listed(names, "list_and", phrases)),
@@ -229,6 +317,11 @@ impl Prompt {
             _ => text,
         }
     }
+}
+
+/// "Mom, Dad and the kitchen".
+pub fn together(names: &[String], phrases: &Phrases) -> String {
+    listed(names, "list_and", phrases)
 }
 
 /// "Anna Smith, Anna Jones or Hanna".

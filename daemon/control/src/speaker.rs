@@ -3,20 +3,24 @@
 mod announcements;
 mod calling;
 mod commands;
+mod conference;
 mod events;
+mod handover;
 mod house;
+mod rooms;
+mod visits;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::action::{Action, CallReport, CallState, Earcon, Event, History, LineAction, Report, Scope, SoundAction};
-use crate::call::State;
+use crate::call::{Seat, State};
 use crate::contacts::Contacts;
 use crate::conversation::Dialogue;
 use crate::dialplan::LineName;
 use crate::focus::{self, Focus};
-use crate::house::HouseSettings;
+use crate::house::{HouseSettings, RoomName};
 use crate::input::{Bus, Input, PromptId};
 use crate::intent::{Grammar, Intent, Sentences, grammar};
 use crate::phrases::Phrases;
@@ -75,7 +79,14 @@ pub struct LineSettings {
 #[derive(Debug)]
 pub struct Speaker {
     settings: Settings,
+    /// As contacts.yaml has them.
+    people: Contacts,
+    /// They, the echo test, and the rooms.
     contacts: Contacts,
+    /// Where people were last.
+    whereabouts: BTreeMap<String, Option<RoomName>>,
+    /// Whether the call goes with the person.
+    following: bool,
     phrases: Phrases,
     sentences: Sentences,
     history: History,
@@ -110,7 +121,10 @@ impl Speaker {
     pub fn new(settings: Settings, contacts: Contacts, phrases: Phrases, history: History) -> Speaker {
         let mut it = Speaker {
             sentences: Sentences::default(),
+            people: Contacts::default(),
             contacts: Contacts::default(),
+            whereabouts: BTreeMap::new(),
+            following: false,
             phrases,
             history,
             calls: Switchboard::default(),
@@ -157,7 +171,7 @@ impl Speaker {
                 let start = std::mem::take(&mut self.settings.house.start);
                 self.settings = settings;
                 self.settings.house.start = start;
-                self.learn(self.contacts.clone());
+                self.learn(self.people.clone());
             }
         }
         self.settle();
@@ -207,11 +221,12 @@ impl Speaker {
     /// The state of the foremost call.
     pub fn call_report(&self) -> CallReport {
         let Some(call) = self.calls.foremost() else { return IDLE };
+        let others = self.calls.parties().filter(|it| call.seat == Seat::Joined && it.id != call.id);
         CallReport {
-            state: call.seen(),
+            state: self.calls.seen(call),
             call: Some(call.id),
             peer: Some(call.peer.clone()),
-            parties: vec![call.peer.clone()],
+            parties: [call].into_iter().chain(others).map(|it| it.peer.clone()).collect(),
             muted: self.muted,
         }
     }
@@ -263,8 +278,9 @@ impl Speaker {
     fn learn(&mut self, contacts: Contacts) {
         let emergency: BTreeSet<String> = self.settings.lines.iter().flat_map(|it| it.emergency.clone()).collect();
         let emergency: Vec<String> = emergency.into_iter().collect();
-        self.contacts = contacts.with_echo_test(&self.phrases);
-        self.sentences = grammar::sentences(&self.phrases, &self.contacts, &emergency);
+        self.people = contacts.clone();
+        self.contacts = contacts.with_echo_test(&self.phrases).with_rooms(self.rooms_heard(), &self.phrases);
+        self.sentences = grammar::with_rooms(&self.phrases, &self.contacts, &emergency, &self.rooms_heard());
         let gone = |name: &String| self.contacts.get(name).is_none();
         if self.dialogue.question().is_some_and(|it| it.offered().iter().any(gone)) {
             self.dialogue = Dialogue::Asleep;
@@ -321,8 +337,12 @@ impl Speaker {
 
     /// Hands out what one input has led to: lines first, as they take longest, then sound, listening, reports.
     fn settle(&mut self) {
-        if self.calls.is_idle() && self.muted {
-            self.set_muted(false);
+        self.tend();
+        if self.calls.is_idle() {
+            self.following = false;
+            if self.muted {
+                self.set_muted(false);
+            }
         }
         let report = self.call_report();
         self.settle_house(report.state);

@@ -184,7 +184,7 @@ fn thirty_contacts_are_a_couple_of_thousand_sentences() {
     for language in LANGUAGES {
         let n = sentences(&house::phrases(language), &contacts, &["112".into(), "110".into()]).n_sentences();
         println!("{language}: {n} sentences");
-        assert!(n < 2500, "{language}: {n}");
+        assert!(n < 3000, "{language}: {n}");
     }
 }
 

@@ -6,7 +6,8 @@ use super::Intent;
 use super::numbers;
 use super::pattern::{self, Piece};
 use crate::action::Scope;
-use crate::contacts::{Contacts, as_heard};
+use crate::contacts::{Contacts, as_heard, room_names};
+use crate::house::{Room, RoomName};
 use crate::input::VolumeTo;
 use crate::phrases::Phrases;
 
@@ -31,6 +32,13 @@ pub const INTENTS: &[(&str, &[&str])] = &[
     ("dtmf", &["digits"]),
     ("do_not_disturb_on", &[]),
     ("do_not_disturb_off", &[]),
+    ("drop_in", &["room"]),
+    ("listen_in", &["room"]),
+    ("move", &["room"]),
+    ("take_back", &[]),
+    ("add", &["contact"]),
+    ("follow_me", &[]),
+    ("follow_me_off", &[]),
     ("who_is_calling", &[]),
     ("repeat", &[]),
     ("cancel", &[]),
@@ -132,6 +140,9 @@ impl Grammar {
     }
 }
 
+/// What the name of a room means in some sentence.
+type OfRoom = fn(RoomName) -> Intent;
+
 /// What digits mean after some prefix.
 type OfDigits = fn(String) -> Intent;
 
@@ -147,6 +158,11 @@ pub struct Sentences {
 
 /// Makes all sentences for these contacts (the echo test is added) and emergency numbers.
 pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -> Sentences {
+    with_rooms(phrases, contacts, emergency, &[])
+}
+
+/// The same where there are other rooms.
+pub fn with_rooms(phrases: &Phrases, contacts: &Contacts, emergency: &[String], rooms: &[&Room]) -> Sentences {
     let contacts = contacts.clone().with_echo_test(phrases);
     let mut all = Sentences { phrases: phrases.clone(), ..Sentences::default() };
     for (name, intent) in fixed() {
@@ -174,6 +190,19 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -
         }
     }
     let named = people(phrases, &contacts);
+    for pieces in phrases.ways("add").iter().flat_map(|it| pattern::expand(it)) {
+        for (name, who) in &named {
+            all.commands.entry(text(&pieces, name, "")).or_insert_with(|| Intent::Add(who.clone()));
+        }
+    }
+    let of_room: [(&str, OfRoom); 3] = [("drop_in", Intent::DropIn), ("listen_in", Intent::Listen), ("move", Intent::Move)];
+    for (intent, meaning) in of_room {
+        for pieces in phrases.ways(intent).iter().flat_map(|it| pattern::expand(it)) {
+            for (name, room) in rooms.iter().flat_map(|room| room_names(room, phrases).into_iter().map(move |it| (it, room))) {
+                all.commands.entry(text(&pieces, &as_heard(&name), "")).or_insert_with(|| meaning(room.slug.clone()));
+            }
+        }
+    }
     let labels = labels(phrases, &contacts);
     let expand = |ways: &str| -> Vec<_> { phrases.ways(ways).iter().flat_map(|it| pattern::expand(it)).collect() };
     dial(&mut all.commands, &expand("dial"), &labels, &named, &|who, label| with_label(&contacts, who, label));
@@ -194,7 +223,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, emergency: &[String]) -
 }
 
 /// Intents that are always said with the same words.
-fn fixed() -> [(&'static str, Intent); 24] {
+fn fixed() -> [(&'static str, Intent); 27] {
     [
         ("emergency", Intent::Emergency),
         ("answer", Intent::Answer),
@@ -210,6 +239,9 @@ fn fixed() -> [(&'static str, Intent); 24] {
         ("resume", Intent::Resume),
         ("do_not_disturb_on", Intent::DoNotDisturb(true)),
         ("do_not_disturb_off", Intent::DoNotDisturb(false)),
+        ("take_back", Intent::TakeBack),
+        ("follow_me", Intent::FollowMe(true)),
+        ("follow_me_off", Intent::FollowMe(false)),
         ("who_is_calling", Intent::WhoIsCalling),
         ("who_called", Intent::WhoCalled),
         ("clear_missed", Intent::ClearMissed),

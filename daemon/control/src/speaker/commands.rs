@@ -1,8 +1,9 @@
 //! What can be asked for, by voice or otherwise.
 
 use super::Speaker;
+use super::calling::Purpose;
 use crate::action::{Earcon, LineAction, Report, SettingReport, SoundAction};
-use crate::call::{Call, CallId, EndReason, Event as On, State};
+use crate::call::{Call, CallId, EndReason, Event as On, How, Seat, State};
 use crate::conversation::Dialogue;
 use crate::input::{Bus, Command, VolumeChange, VolumeTo};
 use crate::prompts::Prompt;
@@ -13,7 +14,7 @@ const VOLUME_STEP: u8 = 10;
 impl Speaker {
     pub(super) fn command(&mut self, command: Command) {
         match command {
-            Command::Dial(whom) => self.call_typed(&whom),
+            Command::Dial(whom) => self.call_typed(&whom, Purpose::Talk),
             Command::Answer => self.answer(),
             Command::Decline => self.decline(),
             Command::HangUp => self.hang_up(),
@@ -27,7 +28,10 @@ impl Speaker {
             },
             Command::Hold => match self.calls.active().filter(|it| !matches!(it.state, State::Accepted { .. })).map(|it| it.id) {
                 Some(id) => {
-                    self.on(id, On::Hold);
+                    match self.calls.get(id).is_some_and(|it| it.seat == Seat::Joined) {
+                        true => self.calls.away = true,
+                        false => self.on(id, On::Hold),
+                    }
                     self.say(&Prompt::Held);
                 }
                 None => self.deny(&Prompt::NoCall),
@@ -55,8 +59,12 @@ impl Speaker {
             Command::Announce { text, to, urgent } => self.announce(text, to.as_deref(), urgent),
             Command::WhoCalled => self.who_called(),
             Command::ClearMissed => self.clear_missed(),
-            Command::DropIn(_) | Command::Listen(_) | Command::Move(_) | Command::Add(_) => self.deny(&Prompt::NoCall),
-            Command::TakeBack | Command::FollowMe(_) => self.deny(&Prompt::NoCall),
+            Command::DropIn(room) => self.visit(&room, How::DropIn),
+            Command::Listen(room) => self.visit(&room, How::Listen),
+            Command::Move(room) => self.move_to(&room),
+            Command::TakeBack => self.take_back(),
+            Command::Add(whom) => self.add_typed(&whom),
+            Command::FollowMe(on) => self.follow_me(on),
         }
     }
 
@@ -79,16 +87,25 @@ impl Speaker {
 
     fn hang_up(&mut self) {
         let calls = &self.calls;
-        let call = calls.active().or(calls.ring_out()).or(calls.ringing()).or(calls.parked());
-        let Some(id) = call.map(|it| it.id) else { return self.deny(&Prompt::NoCall) };
+        let call = calls.active().or(calls.ring_out()).or(calls.ringing()).or(calls.parked()).or(calls.parties().next());
+        let Some((id, seat)) = call.map(|it| (it.id, it.seat)) else { return self.deny(&Prompt::NoCall) };
         self.hush();
-        self.on(id, On::HangUp);
+        match seat {
+            Seat::Joined => self.hang_up_all(),
+            Seat::Alone | Seat::Invited { .. } | Seat::Elsewhere => self.on(id, On::HangUp),
+        }
     }
 
     fn resume(&mut self) {
-        let Some(id) = self.calls.parked().map(|it| it.id) else { return self.deny(&Prompt::NothingHeld) };
+        let Some((id, seat)) = self.calls.parked().map(|it| (it.id, it.seat)) else { return self.deny(&Prompt::NothingHeld) };
         self.step_aside();
-        self.on(id, On::Resume);
+        match seat {
+            Seat::Joined => {
+                self.calls.away = false;
+                self.recall();
+            }
+            Seat::Alone | Seat::Invited { .. } | Seat::Elsewhere => self.on(id, On::Resume),
+        }
     }
 
     fn cancel(&mut self) {
@@ -112,7 +129,8 @@ impl Speaker {
 
     /// Mute belongs to a call, so that nobody is left unheard in the next one.
     fn mute(&mut self, on: bool) {
-        let live = |it: &Call| it.is_active() || it.is_ring_out() || it.is_parked();
+        let listens = |it: &Call| it.is_outgoing() && it.how == How::Listen;
+        let live = |it: &Call| (it.is_active() || it.is_ring_out() || it.is_parked()) && !listens(it);
         if !self.calls.foremost().is_some_and(live) {
             return self.deny(&Prompt::NoCall);
         }

@@ -1,13 +1,15 @@
 //! What the speaker makes of words heard and of notices of lines and sound.
 
+use super::calling::Purpose;
 use super::{BUSY_FOR, Speaker};
 use crate::action::{Earcon, Event, Peer, Report, SoundAction};
-use crate::call::{self, Call, CallId, EndReason, State};
+use crate::call::{self, Call, CallId, EndReason, How, Seat, State};
 use crate::conversation::{self, Dialogue, Said, Step, Target};
 use crate::dialplan::{self, Uri};
 use crate::input::{Command, Heard, LineEvent, SoundNotice, VolumeChange};
 use crate::intent::Intent;
 use crate::prompts::Prompt;
+use crate::switchboard::Draft;
 
 impl Speaker {
     pub(super) fn heard(&mut self, heard: Heard) {
@@ -35,7 +37,7 @@ impl Speaker {
         let step = self.dialogue.decide(&said, self.scope(), &self.contacts, &self.phrases, &self.settings);
         if !matches!(step, Step::Ignore | Step::Reject) {
             let contact = match (&step, &intent) {
-                (Step::Call(Target::Contact { name, .. }), _) => Some(name.clone()),
+                (Step::Call(Target::Contact { name, .. }) | Step::Add(Target::Contact { name, .. }), _) => Some(name.clone()),
                 (_, intent) => intent.as_ref().and_then(|it| it.contact()).map(String::from),
             };
             // The bare name that answers a question is a call too.
@@ -62,7 +64,11 @@ impl Speaker {
             }
             Step::Call(target) => {
                 self.close();
-                self.call(target);
+                self.call(target, Purpose::Talk);
+            }
+            Step::Add(target) => {
+                self.close();
+                self.add(target);
             }
             Step::Do(intent) => {
                 self.close();
@@ -114,6 +120,11 @@ impl Speaker {
             Intent::Resume => Command::Resume,
             Intent::Dtmf(keys) => Command::Dtmf(keys),
             Intent::DoNotDisturb(on) => Command::DoNotDisturb(on),
+            Intent::DropIn(room) => Command::DropIn(room),
+            Intent::Listen(room) => Command::Listen(room),
+            Intent::Move(room) => Command::Move(room),
+            Intent::TakeBack => Command::TakeBack,
+            Intent::FollowMe(on) => Command::FollowMe(on),
             Intent::WhoIsCalling => Command::WhoIsCalling,
             Intent::WhoCalled => Command::WhoCalled,
             Intent::ClearMissed => Command::ClearMissed,
@@ -127,7 +138,7 @@ impl Speaker {
             Intent::Cancel | Intent::No => Command::Cancel,
             Intent::Emergency => return self.call_emergency(),
             Intent::Other(who) => return self.call_other(&who),
-            Intent::Dial { .. } | Intent::DialNumber(_) | Intent::Yes | Intent::Choose(_) => return,
+            Intent::Dial { .. } | Intent::DialNumber(_) | Intent::Add(_) | Intent::Yes | Intent::Choose(_) => return,
         };
         self.command(command);
     }
@@ -139,7 +150,7 @@ impl Speaker {
         self.hush();
         self.calls.handle(self.now, id, call::Event::HangUp, &mut self.lines);
         match conversation::other(who, &not, &self.contacts, &self.phrases) {
-            Step::Call(target) => self.call(target),
+            Step::Call(target) => self.call(target, Purpose::Talk),
             Step::Ask(question) => {
                 let prompt = self.say(&question.prompt());
                 self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
@@ -160,14 +171,14 @@ impl Speaker {
                 self.down.insert(line.clone(), why.clone());
                 return self.reports.push(Report::Line { line, up: Err(why) });
             }
-            LineEvent::Incoming { call, line: _, from, display, how: _ } => return self.incoming(call, from, &display),
+            LineEvent::Incoming { call, line: _, from, display, how } => return self.incoming(call, from, &display, how),
             LineEvent::Dtmf(id, key) => {
                 if self.calls.get(id).is_some_and(|it| matches!(it.state, State::Connected { .. } | State::Held { .. })) {
                     self.report(Event::Dtmf(id, key));
                 }
                 return;
             }
-            LineEvent::Asked(..) => return,
+            LineEvent::Asked(id, ask) => return self.asked(id, ask),
             LineEvent::Alerting(id) => (id, On::Alerting),
             LineEvent::EarlyMedia(id) => (id, On::EarlyMedia),
             LineEvent::Answered(id) => (id, On::Answered),
@@ -186,10 +197,16 @@ impl Speaker {
     }
 
     fn connected(&mut self, call: Call) {
+        if call.is_invited() {
+            return self.joins(call);
+        }
+        if call.is_visit() {
+            return self.report(Event::Answered(call.id, call.peer));
+        }
         self.hush();
         self.sounds.push(SoundAction::Earcon(Earcon::Connected));
         // We called each other: they have answered ours, so theirs need not ring on.
-        if let Some(same) = self.calls.with(&call.peer.name, Call::is_ringing).map(|it| it.id) {
+        if let Some(same) = self.calls.with(&call.peer.name, Call::is_ringing).filter(|_| call.how == How::Ring).map(|it| it.id) {
             self.calls.handle(self.now, same, call::Event::Reject(EndReason::AnsweredElsewhere), &mut self.lines);
         }
         self.no_longer_missed(&call.peer.name);
@@ -197,7 +214,7 @@ impl Speaker {
     }
 
     fn held_or_resumed(&mut self, id: CallId, before: State) {
-        let Some(call) = self.calls.get(id) else { return };
+        let Some(call) = self.calls.get(id).filter(|it| self.calls.is_here(it)) else { return };
         let name = call.peer.name.clone();
         match (before, call.state) {
             (State::Connected { .. }, State::Held { .. }) => self.say(&Prompt::HeldByThem(name)),
@@ -207,15 +224,20 @@ impl Speaker {
     }
 
     /// Somebody calls. One at a time rings; who else calls then finds us busy.
-    fn incoming(&mut self, id: CallId, from: Uri, display: &str) {
+    fn incoming(&mut self, id: CallId, from: Uri, display: &str, how: How) {
+        if self.let_in(id, &from, how) {
+            return;
+        }
         let peer = self.caller(from, display);
         let taken = self.is_turned_away(&peer) || self.calls.ringing().is_some();
-        if !self.calls.incoming(self.now, id, peer.clone(), self.settings.ring_for) {
+        if !self.calls.incoming(self.now, id, peer.clone(), How::Ring, self.settings.ring_for) {
             return;
         }
         if !is_anonymous(&peer.address) {
-            self.history.last_caller = Some(peer.clone());
-            self.reports.push(Report::History(self.history.clone()));
+            self.remember_caller(&peer);
+        }
+        if self.meet(id, &peer.address) {
+            return;
         }
         if taken {
             return self.calls.handle(self.now, id, call::Event::Reject(EndReason::Busy), &mut self.lines);
@@ -231,6 +253,9 @@ impl Speaker {
     fn caller(&self, from: Uri, display: &str) -> Peer {
         if let Some(contact) = self.contacts.at(&from, &self.settings.lines) {
             return Peer { name: contact.name.clone(), address: from, known: true };
+        }
+        if let Some(room) = from.room_name().filter(|it| self.house.rooms.iter().any(|room| room.slug == **it)) {
+            return self.room_as_peer(room);
         }
         let unknown = || self.phrases.prompts.get("unknown_caller").cloned();
         let name = match (is_anonymous(&from), display.trim(), from.user()) {
@@ -250,6 +275,8 @@ impl Speaker {
             let ended =
                 Event::Ended { call: call.id, peer: call.peer.clone(), reason, talked: talked.unwrap_or_default(), outgoing };
             match (outgoing, talked) {
+                _ if call.is_leg() && call.seat == Seat::Joined => self.carrier_ended(&call, reason),
+                (_, Some(_)) if call.seat == Seat::Joined && self.others_remain() => self.leaves(&call, reason),
                 (true, None) => self.not_reached(call, reason),
                 (false, None) => self.not_answered(call, reason),
                 (_, Some(_)) => self.talk_ended(&call, reason),
@@ -258,19 +285,32 @@ impl Speaker {
         }
     }
 
+    /// Whether somebody is left to talk to, or about to come, after one has left.
+    fn others_remain(&self) -> bool {
+        self.calls.parties().next().is_some() || self.calls.invited().any(|it| !it.is_leg())
+    }
+
     fn not_reached(&mut self, mut call: Call, reason: EndReason) {
         // A line that refuses an emergency call is no answer.
         let emergency = call.peer.address.user().is_some_and(|it| dialplan::is_emergency(it, &self.settings.lines));
         let hope = reason.leaves_hope() || (emergency && reason != EndReason::WeHungUp);
         let next = call.rest.pop_front().filter(|_| hope);
         if let Some(rung) = next {
-            self.say(&match &rung.label {
+            let asked = call.seat == Seat::Invited { asked: true };
+            let says = match &rung.label {
                 Some(label) => Prompt::Trying(self.phrases.spoken_label(label)),
                 None => Prompt::TryingNext,
-            });
+            };
+            if !asked {
+                self.say(&says);
+            }
             let peer = Peer { address: rung.to.clone(), ..call.peer };
-            self.calls.dial(self.now, peer, rung, call.rest, call.others, &mut self.lines);
+            let draft = Draft { peer, rest: call.rest, others: call.others, how: call.how, seat: call.seat };
+            self.calls.dial(self.now, rung, draft, &mut self.lines);
             return;
+        }
+        if call.is_invited() {
+            return self.leaves(&call, reason);
         }
         // We called each other: theirs rings on here, nothing more need be said.
         if self.calls.with(&call.peer.name, |it| it.is_ringing() || it.is_active()).is_some() {
@@ -281,12 +321,19 @@ impl Speaker {
             self.busy_until = Some(self.now + BUSY_FOR);
         }
         if reason != EndReason::WeHungUp {
-            self.say(&Prompt::Ended(reason, call.peer.name));
+            let prompt = self.not_let_in(&call, reason);
+            match reason {
+                EndReason::NotAllowed if call.how != How::Ring => self.deny(&prompt),
+                _ => _ = self.say(&prompt),
+            }
         }
         self.tell_parked();
     }
 
     fn not_answered(&mut self, call: Call, reason: EndReason) {
+        if call.how != How::Ring {
+            return;
+        }
         // Nobody calls any more, so nobody need be announced.
         if self.calls.ringing().is_none() && self.dialogue.question().is_none() {
             self.hush();
@@ -305,6 +352,13 @@ impl Speaker {
     }
 
     fn talk_ended(&mut self, call: &Call, reason: EndReason) {
+        // What goes on elsewhere is not told here; and nobody wakes a child to say that nobody listens any more.
+        let elsewhere = call.seat == Seat::Elsewhere || (call.seat == Seat::Joined && self.calls.away);
+        // Of several who are hung up together the last one is told.
+        let more = call.seat == Seat::Joined && self.calls.all().any(|it| it.seat == Seat::Joined);
+        if elsewhere || more || call.is_leg() || (call.is_visit() && call.how == How::Listen) {
+            return;
+        }
         self.sounds.push(SoundAction::Earcon(Earcon::Ended));
         if reason != EndReason::WeHungUp {
             self.say(&Prompt::Ended(reason, call.peer.name.clone()));
@@ -314,6 +368,7 @@ impl Speaker {
 
     /// Nobody is left to talk to but somebody waits: the user decides when they hear each other again.
     fn tell_parked(&mut self) {
+        self.tend();
         let alone = self.calls.active().is_none() && self.calls.ring_out().is_none() && self.calls.ringing().is_none();
         if let Some(name) = self.calls.parked().filter(|_| alone).map(|it| it.peer.name.clone()) {
             self.say(&Prompt::OnHold(name));

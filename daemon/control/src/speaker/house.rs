@@ -54,10 +54,7 @@ impl House {
 impl Speaker {
     pub(super) fn house(&mut self, event: HouseEvent) {
         match event {
-            HouseEvent::Rooms(rooms) => {
-                self.house.rooms = rooms;
-                self.learn_open();
-            }
+            HouseEvent::Rooms(rooms) => self.rooms_are(rooms),
             HouseEvent::Bid(bid) => {
                 let verdict = self.house.arbiter.told(self.now, &bid, false, &self.settings.house.slug);
                 self.decided(verdict);
@@ -67,6 +64,7 @@ impl Speaker {
                 self.decided(verdict);
             }
             HouseEvent::Presence { person, room } => {
+                self.follow(&person, room.clone());
                 let Some(contact) = self.contacts.people.iter().find(|it| it.is_called(&person)) else { return };
                 let name = contact.name.clone();
                 match room {

@@ -22,7 +22,7 @@ pub enum Input {
     /// The contacts were read anew; calls that are up stay up.
     Contacts(Contacts),
     /// The settings were read anew.
-    Settings(Settings),
+    Settings(Box<Settings>),
 }
 
 /// What can be asked for; voice, MQTT, command line and buttons share this one vocabulary.

@@ -169,7 +169,7 @@ impl Speaker {
             Input::Settings(settings) => {
                 self.release_devices(&settings.house.devices);
                 let start = std::mem::take(&mut self.settings.house.start);
-                self.settings = settings;
+                self.settings = *settings;
                 self.settings.house.start = start;
                 self.learn(self.people.clone());
             }

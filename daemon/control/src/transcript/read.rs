@@ -181,7 +181,7 @@ pub(super) fn input(it: &mut Words) -> Read<Input> {
         "card-lost" => return Ok(Input::Sound(SoundNotice::CardLost)),
         "card-back" => return Ok(Input::Sound(SoundNotice::CardBack)),
         "contacts" => return contacts(it).map(Input::Contacts),
-        "settings" => return settings(it).map(Input::Settings),
+        "settings" => return settings(it).map(|it| Input::Settings(Box::new(it))),
         _ => return line(it, verb, wanted).map(Input::Line),
     };
     Ok(Input::Command(command))

@@ -51,7 +51,7 @@ pub fn phrases(language: &str) -> Phrases {
 
 pub fn settings() -> Settings {
     match SETTINGS.replace('\n', " ").parse() {
-        Ok(Input::Settings(settings)) => settings,
+        Ok(Input::Settings(settings)) => *settings,
         other => panic!("{other:?}"),
     }
 }

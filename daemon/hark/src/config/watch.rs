@@ -30,7 +30,7 @@ impl Reload {
     pub fn inputs(&self) -> Vec<Input> {
         match self {
             Reload::Fresh(loaded) => {
-                vec![Input::Settings(loaded.settings.control.clone()), Input::Contacts(loaded.contacts.clone())]
+                vec![Input::Settings(Box::new(loaded.settings.control.clone())), Input::Contacts(loaded.contacts.clone())]
             }
             Reload::Refused(_) => Vec::new(),
         }

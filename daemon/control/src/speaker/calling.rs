@@ -168,7 +168,7 @@ impl Speaker {
         match purpose {
             Purpose::Talk => self.step_aside(),
             Purpose::Add { .. } => {
-                if let Err(prompt) = self.room_for_one_more() {
+                if let Err(prompt) = self.room_for_one_more(asked) {
                     return self.refuse(asked, name, EndReason::Busy, &prompt);
                 }
             }
@@ -198,11 +198,11 @@ impl Speaker {
         }
     }
 
-    fn room_for_one_more(&mut self) -> Result<(), Prompt> {
+    fn room_for_one_more(&mut self, asked: bool) -> Result<(), Prompt> {
         if self.is_full() {
             return Err(Prompt::CallIsFull);
         }
-        self.others()?;
+        self.others(asked)?;
         if self.calls.active().is_none() && self.calls.carrier.is_none() {
             self.calls.away = false;
             self.recall();
@@ -214,7 +214,7 @@ impl Speaker {
     fn add_waiting(&mut self, id: CallId, rings: bool, asked: bool) {
         let name = self.calls.get(id).map(|it| it.peer.name.clone()).unwrap_or_default();
         let active = self.calls.active().is_some() || self.calls.carrier.is_some();
-        let ready = if active { self.room_for_one_more() } else { Err(Prompt::NoCall) };
+        let ready = if active { self.room_for_one_more(asked) } else { Err(Prompt::NoCall) };
         if let Err(prompt) = ready {
             return self.refuse(asked, &name, EndReason::Busy, &prompt);
         }

@@ -38,7 +38,11 @@ impl Speaker {
     }
 
     /// Sees to it that there are others whom somebody can be added to, or who can be moved: those who talk here, or are carried, or wait.
-    pub(super) fn others(&mut self) -> Result<(), Prompt> {
+    /// `asked`: the room that they are carried to means them, whatever goes on here.
+    pub(super) fn others(&mut self, asked: bool) -> Result<(), Prompt> {
+        if asked {
+            return Ok(());
+        }
         let shared = self.calls.joined().next().is_some();
         let base = match self.calls.active() {
             Some(call) if call.seat == Seat::Joined => return Ok(()),
@@ -98,14 +102,14 @@ impl Speaker {
             }
             return;
         }
-        if self.calls.away || reason == EndReason::WeHungUp {
+        if (self.calls.away && call.seat == Seat::Joined) || reason == EndReason::WeHungUp {
             return;
         }
         if call.seat == Seat::Joined {
             self.sounds.push(SoundAction::Earcon(Earcon::Left));
         }
         self.say(&self.not_let_in(call, reason));
-        if call.is_leg() {
+        if call.is_leg() && !self.calls.away {
             self.say(&Prompt::StaysHere);
         }
     }

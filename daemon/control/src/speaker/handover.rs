@@ -45,7 +45,7 @@ impl Speaker {
         if let Some((why, prompt)) = problem {
             return self.refuse(asked, slug, why, &prompt);
         }
-        if let Err(prompt) = self.others() {
+        if let Err(prompt) = self.others(asked) {
             return self.refuse(asked, slug, EndReason::Failed(500), &prompt);
         }
         if self.calls.parties().any(|it| it.peer.address == peer.address) {

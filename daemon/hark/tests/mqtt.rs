@@ -3,11 +3,14 @@
 #[path = "mqtt/house.rs"]
 mod house;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use control::action::{CallReport, CallState, Event, Report, SettingReport};
+use control::action::{CallReport, CallState, Event, Missed, Peer, Report, SettingReport, Waiting};
 use control::call::CallId;
+use control::house::{HouseEvent, Message};
 use control::input::{Bus, Command};
+use hark::config::house::{Tells, Watched};
 use hark::config::{Broker, Secret};
 use hark::mqtt::{Metrics, Outgoing};
 use house::{House, Mosquitto, Speaker, embedded, here, settings};
@@ -175,6 +178,57 @@ async fn a_last_will_that_comes_late_does_not_hide_us() {
     }
 }
 
+/// Presence and devices: what is retained counts, what is ours to tell is told.
+async fn the_house_tells_us_of_people_and_devices(broker: Broker) {
+    let tells = Tells::Presence { person: "Mom".into(), rooms: BTreeMap::new() };
+    let mom = Watched { topic: "home/mom".into(), value: vec!["room".into()], tells };
+    let tv = Watched { topic: "tv/mute".into(), value: Vec::new(), tells: Tells::Device("TV".into()) };
+    let (speaker, mut tidings) = Speaker::start_watching(settings(broker.clone()), vec![mom.clone(), tv]);
+    let mut house = House::watch(speaker.port);
+    house.wait("hark/kitchen/status", "online").await;
+    let in_the = |room: &str| HouseEvent::Presence { person: "Mom".into(), room: Some(room.into()) };
+    house.say_bytes("home/mom", br#"{"room": "Living room"}"#, true);
+    assert_eq!(tidings.recv().await, Some(in_the("living-room")));
+    house.say_bytes("home/mom", b"nonsense", false);
+    house.say("tv/mute", "OFF");
+    assert_eq!(tidings.recv().await, Some(HouseEvent::Device { name: "TV".into(), state: "OFF".into() }));
+    speaker.tell(Outgoing::Publish(Message { topic: "tv/mute/set".into(), payload: "ON".into() })).await;
+    house.wait("tv/mute/set", "ON").await;
+    speaker.kill().await;
+    // Whoever starts late is told where Mom is; with the embedded broker, what was retained has ended with its process.
+    let (speaker, mut tidings) = Speaker::start_watching(settings(broker), vec![mom]);
+    speaker.connected().await;
+    assert_eq!(tidings.recv().await, Some(in_the("living-room")));
+}
+
+#[tokio::test]
+async fn people_and_devices_through_mosquitto() {
+    let mosquitto = Mosquitto::start();
+    the_house_tells_us_of_people_and_devices(mosquitto.broker()).await;
+}
+
+#[tokio::test]
+async fn people_and_devices_through_the_embedded_broker() {
+    the_house_tells_us_of_people_and_devices(embedded()).await;
+}
+
+#[tokio::test]
+async fn missed_calls_wait_and_lists_know_whom_one_can_call() {
+    let mosquitto = Mosquitto::start();
+    let speaker = Speaker::start(settings(mosquitto.broker()));
+    let mut house = House::watch(speaker.port);
+    house.wait_json("hark/kitchen/waiting", |waiting| waiting["calls"] == 0).await;
+    let peer = Peer { name: "Mom".into(), address: "sip:mom@192.168.1.20".parse().unwrap(), known: true };
+    let waiting = Waiting { missed: vec![Missed { peer, n: 2 }], announcements: 1 };
+    speaker.tell(Outgoing::Report(Report::Waiting(waiting), SystemTime::now())).await;
+    let waiting = house.wait_json("hark/kitchen/waiting", |waiting| waiting["calls"] == 2).await;
+    assert_eq!((&waiting["missed"][0]["name"], &waiting["announcements"]), (&json!("Mom"), &json!(1)));
+    speaker.tell(Outgoing::Callable { contacts: vec!["Mom".into()], rooms: vec!["nursery".into()] }).await;
+    let is_new = |device: &Value| device["cmps"]["contact"]["options"] == json!(["Mom", "nursery"]);
+    let device = house.wait_json("homeassistant/device/hark_kitchen/config", is_new).await;
+    assert_eq!(device["cmps"]["move"]["options"], json!(["nursery"]));
+}
+
 #[tokio::test]
 async fn we_say_goodbye() {
     let mosquitto = Mosquitto::start();
@@ -235,6 +289,18 @@ async fn the_example_for_mosquitto_loads_and_keeps_strangers_out() {
     house.say("hark/kitchen/do/hangup", "");
     assert_eq!(kitchen.asked(Ok(())).await, Command::HangUp);
     assert!(!display.all().iter().any(|message| message.topic.ends_with("/about")));
+
+    // Speakers write to each other; a display cannot even try, and nobody reads what is not for him.
+    let mut bedroom = example.watch("living-room");
+    bedroom.wait("hark/kitchen/status", "online").await;
+    let publish = |topic: &str| Outgoing::Publish(Message { topic: topic.into(), payload: "a letter".into() });
+    kitchen.tell(publish("hark/living-room/inbox")).await;
+    kitchen.tell(publish("hark/house/wake")).await;
+    kitchen.tell(publish("hark/living-room/do/dial")).await;
+    bedroom.wait("hark/living-room/inbox", "a letter").await;
+    bedroom.wait("hark/house/wake", "a letter").await;
+    assert!(!bedroom.all().iter().any(|message| message.topic.contains("/do/")), "a speaker asks nothing of another");
+    assert!(!display.all().iter().any(|message| message.payload == "a letter"));
     assert!(!house.all().iter().any(|message| message.payload == "offline"));
 }
 

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use control::house::HouseEvent;
 use control::input::Command;
+use hark::config::house::Watched;
 use hark::config::{Broker, MqttSettings, Secret};
 use hark::mqtt::{About, Mqtt, Outgoing};
 use hark::request::Request;
@@ -58,7 +60,7 @@ impl Mosquitto {
             Program::new(here("configs/mosquitto/make-certificates.sh")).arg(&at).args(["localhost", "127.0.0.1"]).output();
         assert!(made.unwrap().status.success());
         std::fs::copy(here("configs/mosquitto/acl"), at.join("acl")).unwrap();
-        for (n, user) in ["kitchen", "homeassistant", "hall-display"].iter().enumerate() {
+        for (n, user) in ["kitchen", "living-room", "homeassistant", "hall-display"].iter().enumerate() {
             let mut command = Program::new("mosquitto_passwd");
             if n == 0 {
                 command.arg("-c");
@@ -244,6 +246,11 @@ pub struct Speaker {
 
 impl Speaker {
     pub fn start(settings: MqttSettings) -> Speaker {
+        Speaker::start_watching(settings, Vec::new()).0
+    }
+
+    /// One that reads topics of others, and what it is told there.
+    pub fn start_watching(settings: MqttSettings, watched: Vec<Watched>) -> (Speaker, mpsc::Receiver<HouseEvent>) {
         let port = match &settings.broker {
             Broker::Off => 0,
             Broker::Embedded(at) => at.port(),
@@ -252,10 +259,11 @@ impl Speaker {
         let about = About { name: "Kitchen".into(), version: "1.2.3".into(), ..About::default() };
         let (outgoing, from_app) = mpsc::channel(64);
         let (to_app, requests) = mpsc::channel(64);
-        let mqtt = Mqtt::new(settings.clone(), "kitchen".into(), about, false, from_app, to_app);
+        let (tell, tidings) = mpsc::channel(64);
+        let mqtt = Mqtt::new(settings.clone(), "kitchen".into(), about, false, from_app, to_app).watching(watched, tell);
         let connected = mqtt.connected();
         let task = tokio::spawn(mqtt.run());
-        Speaker { port, settings, outgoing, requests, connected, task }
+        (Speaker { port, settings, outgoing, requests, connected, task }, tidings)
     }
 
     pub async fn tell(&self, outgoing: Outgoing) {

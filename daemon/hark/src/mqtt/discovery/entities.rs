@@ -121,7 +121,7 @@ impl Entities<'_> {
         let everybody: Vec<&String> = contacts.iter().chain(rooms).collect();
         let rooms: Vec<&String> = rooms.iter().collect();
         self.list("contact", "dial", "Call somebody", &everybody, "mdi:contacts");
-        self.list("add", "add", "Add to the call", &everybody, "mdi:account-multiple-plus");
+        self.list("add", "add", "Add somebody", &everybody, "mdi:account-multiple-plus");
         self.list("move", "move", "Move the call", &rooms, "mdi:phone-forward");
     }
 

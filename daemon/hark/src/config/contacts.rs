@@ -169,13 +169,18 @@ impl Reader<'_> {
     fn address(&self, mut it: Section<'_>, contact: &str) -> Option<Address> {
         let label = it.text("label").map(|text| text.text.to_owned());
         let to = it.text("to");
-        if to.is_none() && !it.is_written("to") {
+        let present = it.text("where").and_then(|text| it.check(text.place, present(contact, text.text, to.is_some())));
+        if to.is_none() && !it.is_written("to") && !it.is_written("where") {
             it.missing(format!("an address of `{contact}` has no `to`"), "add it, such as `to: sip:mom@192.168.1.20`");
         }
         let line = it.text("line").and_then(|text| it.check(text.place, self.line(text.text)));
         let ring_for = it.duration("ring_for", Duration::from_secs(5), LONGEST_RING);
         it.done();
-        Some(Address { label, to: self.uri(&to?)?, line, ring_for })
+        let to = match present {
+            Some(room) => room,
+            None => self.uri(&to?)?,
+        };
+        Some(Address { label, to, line, ring_for })
     }
 
     fn line(&self, name: &str) -> Result<String, super::reader::Wrong> {
@@ -201,6 +206,19 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+}
+
+/// The address of wherever somebody is.
+fn present(contact: &str, how: &str, has_to: bool) -> Result<Uri, super::reader::Wrong> {
+    let mend = "write `where: presence` for the room where the person is, or else `to:` and an address";
+    match (how, has_to) {
+        ("presence", false) => {
+            let slug = as_heard(contact).replace(' ', "-");
+            Uri::parse(&format!("hark:person/{slug}")).map_err(|_| (format!("`{contact}` cannot be followed by that name"), mend.into()))
+        }
+        ("presence", true) => Err(("an address has either `to` or `where`".into(), mend.into())),
+        (how, _) => Err((format!("`where` cannot be `{how}`"), mend.into())),
     }
 }
 

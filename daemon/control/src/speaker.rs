@@ -209,8 +209,7 @@ impl Speaker {
     /// What is to be listened for in a scope, now.
     pub fn grammar(&self, scope: Scope) -> Grammar {
         let offered = self.dialogue.question().map_or(&[][..], |it| it.offered());
-        let open = if self.house.rooms.is_empty() { Vec::new() } else { self.house.open.keys().cloned().collect() };
-        Grammar { open, ..self.sentences.grammar(scope, &self.contacts, offered) }
+        Grammar { open: self.open_sentences(), ..self.sentences.grammar(scope, &self.contacts, offered) }
     }
 
     /// What a sentence means, whether or not it would count now.
@@ -286,6 +285,7 @@ impl Speaker {
             self.dialogue = Dialogue::Asleep;
         }
         self.learn_open();
+        self.scope = None;
     }
 
     /// Speaks a sentence, after those that wait.

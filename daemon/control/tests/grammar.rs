@@ -2,10 +2,11 @@
 
 mod house;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use control::action::Scope;
+use control::house::announce::Audience;
 use control::intent::grammar::{INTENTS, sentences};
 use control::intent::{Intent, Judgement, Sentences, parse};
 use control::phrases::Phrases;
@@ -162,15 +163,58 @@ fn no_sentence_means_two_things() {
     }
 }
 
+fn words_of_the_model() -> BTreeSet<String> {
+    let words = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/en/graph/words.txt")).unwrap();
+    words.lines().filter_map(|it| it.split(' ').next()).map(String::from).collect()
+}
+
 #[test]
 fn the_english_model_knows_every_word() {
-    let words = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/en/graph/words.txt")).unwrap();
-    let known: BTreeSet<&str> = words.lines().filter_map(|it| it.split(' ').next()).collect();
+    let known = words_of_the_model();
     for scope in [Scope::Asleep, Scope::Ringing, Scope::RingOut, Scope::Confirming] {
         let grammar = all("en").grammar(scope, &house::contacts(), &["Anna Smith".into(), "Anna Jones".into()]);
         // Names are the user's; `hark check` tells of those that the model does not know.
-        let unknown: Vec<_> = grammar.words().into_iter().filter(|it| !known.contains(it) && *it != "siobhan").collect();
+        let unknown: Vec<_> = grammar.words().into_iter().filter(|it| !known.contains(*it) && *it != "siobhan").collect();
         assert_eq!(unknown, Vec::<&str>::new(), "{scope:?}");
+    }
+}
+
+/// The sentences after which people say what they like, and for whom that is.
+fn open(language: &str) -> BTreeMap<String, Audience> {
+    let places = [("Kitchen", Audience::Room("kitchen".into())), ("ground floor", Audience::Floor("ground floor".into()))];
+    let places = places.map(|(name, audience)| (name.to_string(), audience));
+    control::intent::open::sentences(&house::phrases(language), &house::contacts(), &places)
+}
+
+#[test]
+fn open_sentences_are_for_places_and_people() {
+    let (room, floor) = (|| Audience::Room("kitchen".into()), || Audience::Floor("ground floor".into()));
+    let mom = || Audience::Person("Mom".into());
+    for (language, text, audience) in [
+        ("en", "announce", Audience::House),
+        ("en", "tell everybody", Audience::House),
+        ("en", "announce to the kitchen", room()),
+        ("en", "tell the ground floor", floor()),
+        ("en", "tell mom", mom()),
+        ("en", "reply", Audience::Sender),
+        ("de", "durchsage", Audience::House),
+        ("de", "durchsage an die kitchen", room()),
+        ("de", "sag mom", mom()),
+        ("de", "antworte", Audience::Sender),
+        ("zh", "告诉 大家", Audience::House),
+        ("zh", "广播 到 kitchen", room()),
+        ("zh", "告诉 mom", mom()),
+        ("zh", "回复", Audience::Sender),
+    ] {
+        assert_eq!(open(language).get(text), Some(&audience), "{text}");
+    }
+    // Two are called Anna: nobody knows which.
+    assert_eq!(open("en").get("tell anna"), None);
+    let closed = all("en");
+    let known = words_of_the_model();
+    for text in open("en").keys() {
+        assert_eq!(parse(text, &closed), None, "{text} is no open sentence, it is a command");
+        assert!(text.split(' ').all(|it| known.contains(it) || it == "siobhan"), "{text}");
     }
 }
 

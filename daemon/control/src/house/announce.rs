@@ -37,7 +37,7 @@ pub enum Audience {
 }
 
 /// All audiences that have a name: what people call them, and whom they mean. Rooms go before floors and those before groups of the same name.
-pub fn places(rooms: &[Room], own: &HouseSettings, own_name: &str) -> Vec<(String, Audience)> {
+pub fn places(rooms: &[&Room], own: &HouseSettings, own_name: &str) -> Vec<(String, Audience)> {
     let mut places: Vec<(String, Audience)> = rooms.iter().map(|it| (it.name.clone(), Audience::Room(it.slug.clone()))).collect();
     places.push((own_name.into(), Audience::Room(own.slug.clone())));
     let floors = rooms.iter().filter_map(|it| it.floor.as_ref()).chain(&own.floor);
@@ -199,7 +199,8 @@ mod tests {
         assert_eq!(of(Audience::Room("garden".into()), true), ["garden"]);
         assert_eq!(of(Audience::Person("Mom".into()), true), ["attic"]);
         assert_eq!(of(Audience::Person("Dad".into()), false), ["study", "attic"], "a room that there is not");
-        let names: Vec<String> = places(&rooms, &own, "Kitchen").into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> =
+            places(&rooms.iter().collect::<Vec<_>>(), &own, "Kitchen").into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["study", "attic", "Kitchen", "Ground Floor", "top", "work", "kids"]);
     }
 

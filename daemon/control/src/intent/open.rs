@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::grammar::text;
 use super::pattern::{self, Piece};
 use crate::contacts::{Contacts, as_heard};
+use crate::dialplan::Uri;
 use crate::house::announce::Audience;
 use crate::phrases::Phrases;
 
@@ -16,7 +17,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, places: &[(String, Audi
             all.entry(text(&pieces, "", "")).or_insert_with(|| audience.clone());
         }
     }
-    let people = contacts.people.iter().filter(|it| it.addresses.iter().all(|it| it.to.scheme() != "hark"));
+    let people = contacts.people.iter().filter(|it| it.addresses.iter().all(|it| it.to != Uri::echo_test()));
     let people: Vec<(String, Audience)> =
         people.flat_map(|it| it.heard_names(phrases).into_iter().map(|name| (name, Audience::Person(it.name.clone())))).collect();
     // Two of one name: nobody knows whom is meant.

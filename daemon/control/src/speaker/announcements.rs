@@ -7,7 +7,7 @@ use crate::action::{Earcon, Event, SoundAction};
 use crate::contacts::as_heard;
 use crate::conversation::{Dialogue, RECORD_WITHIN, SHORTEST_RECORDING};
 use crate::house::announce::{self, Audience};
-use crate::house::{Announced, Announcement, AnnouncementId, Body, HouseAction, Priority, Progress, RecordingId, RoomName};
+use crate::house::{Announced, Announcement, AnnouncementId, Body, HouseAction, Priority, Progress, RecordingId, Room, RoomName};
 use crate::prompts::Prompt;
 
 /// How many of our announcements are kept, to know one that has been delivered.
@@ -16,9 +16,18 @@ const MAX_SENT: usize = 64;
 impl Speaker {
     /// Learns anew what can be said before an announcement.
     pub(super) fn learn_open(&mut self) {
-        let places = announce::places(&self.house.rooms, &self.settings.house, &self.settings.room);
-        self.house.open = crate::intent::open::sentences(&self.phrases, &self.contacts, &places);
-        self.scope = None;
+        let places = announce::places(&self.rooms_heard(), &self.settings.house, &self.settings.room);
+        let open = crate::intent::open::sentences(&self.phrases, &self.contacts, &places);
+        let alone = self.house.rooms.is_empty();
+        if (&self.house.open, self.house.alone) != (&open, alone) {
+            (self.house.open, self.house.alone) = (open, alone);
+            self.scope = None;
+        }
+    }
+
+    /// What can be said before an announcement: nothing where nobody could hear it.
+    pub(super) fn open_sentences(&self) -> Vec<String> {
+        if self.house.alone { Vec::new() } else { self.house.open.keys().cloned().collect() }
     }
 
     /// Words after which people say what they like: what follows goes to those rooms.
@@ -82,7 +91,8 @@ impl Speaker {
 
     /// Whom somebody has typed.
     fn audience(&self, name: &str) -> Option<Audience> {
-        let places = announce::places(&self.house.rooms, &self.settings.house, &self.settings.room);
+        let rooms: Vec<&Room> = self.house.rooms.iter().collect();
+        let places = announce::places(&rooms, &self.settings.house, &self.settings.room);
         let slug = |it: &&(String, Audience)| matches!(&it.1, Audience::Room(slug) if slug == name.trim());
         let place = places.iter().find(|(it, _)| as_heard(it) == as_heard(name)).or_else(|| places.iter().find(slug));
         let person = || match self.contacts.named(name, &self.phrases).as_slice() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Speaker;
 use crate::action::{CallState, Earcon, Event, Peer, Report, SettingReport, SoundAction, Waiting};
+use crate::call::How;
 use crate::contacts::Contact;
 use crate::conversation::{Dialogue, SENTENCE_WITHIN};
 use crate::dialplan::{self, Uri};
@@ -35,6 +36,8 @@ pub(super) struct House {
     pub(super) devices: Devices,
     /// Open sentences, and whom what follows is for.
     pub(super) open: BTreeMap<String, Audience>,
+    /// Whether there was no other room when they were learned.
+    pub(super) alone: bool,
     pub(super) queue: Queue,
     pub(super) n_announced: u32,
     /// Our announcements that are not told as delivered yet.
@@ -128,7 +131,9 @@ impl Speaker {
         if matches!(self.dialogue, Dialogue::Recording { .. }) {
             return;
         }
-        let busy = self.dialogue.is_open() || self.calls.active().is_some();
+        // Who listens in for a night does not talk, and must not answer for the whole house.
+        let talks = self.calls.active().is_some_and(|it| it.how != How::Listen);
+        let busy = self.dialogue.is_open() || talks;
         let score = if busy { score + BUSY_BONUS } else { score };
         let alone = !self.house.rooms.iter().any(|it| it.up);
         let verdict = self.house.arbiter.heard(self.now, score, &self.settings.house.slug, alone);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Speaker;
 use crate::action::{Earcon, Event, SoundAction};
+use crate::call::{Call, How};
 use crate::contacts::as_heard;
 use crate::conversation::{Dialogue, RECORD_WITHIN, SHORTEST_RECORDING};
 use crate::house::announce::{self, Audience};
@@ -171,7 +172,9 @@ impl Speaker {
     pub(super) fn play_announcements(&mut self) {
         let recording = matches!(self.dialogue, Dialogue::Recording { .. });
         let talk = self.dialogue.is_open() || !self.speaking.is_empty() || self.house.arbiter.is_bidding();
-        let calm = self.calls.is_idle() && !talk && !self.do_not_disturb && !self.is_quiet();
+        // A call that is only carried to another room, and listening to one, leave this room free.
+        let leaves_free = |it: &Call| !self.calls.is_here(it) || (it.how == How::Listen && it.is_outgoing());
+        let calm = self.calls.all().all(leaves_free) && !talk && !self.do_not_disturb && !self.is_quiet();
         let may = |priority| if priority == Priority::Urgent { !recording } else { calm };
         if let Some(next) = self.house.queue.next(self.now, may) {
             self.announcement(&next.id, next.from.clone(), Progress::Playing);

@@ -390,6 +390,6 @@ impl Speaker {
 }
 
 /// Whether the caller hides (RFC 3323, section 4.1.1.3): there is nobody to call back.
-fn is_anonymous(from: &Uri) -> bool {
+pub(super) fn is_anonymous(from: &Uri) -> bool {
     from.user().is_some_and(|it| it.eq_ignore_ascii_case("anonymous")) || from.host().is_some_and(|it| it.ends_with(".invalid"))
 }

@@ -73,11 +73,11 @@ impl Speaker {
 
     /// Somebody who was invited is there.
     pub(super) fn joins(&mut self, call: Call) {
-        self.hush();
         self.seat(call.id, Seat::Joined);
         if call.is_leg() {
             return self.handed_over(&call);
         }
+        self.hush();
         self.recall();
         if !self.calls.away {
             self.sounds.push(SoundAction::Earcon(Earcon::Joined));

@@ -52,9 +52,11 @@ impl Speaker {
         (!ours.slug.is_empty() && ours.slug == text) || names.iter().any(|name| as_heard(name) == as_heard(text))
     }
 
-    /// Whether we know that the room cannot be reached now.
+    /// Whether we know that the room cannot be reached now. Ours cannot: we are here.
     pub(super) fn is_down(&self, to: &Uri) -> bool {
-        to.room_name().and_then(|slug| self.house.rooms.iter().find(|it| it.slug == slug)).is_some_and(|it| !it.up)
+        let ours = |it: &str| !self.settings.house.slug.is_empty() && it == self.settings.house.slug;
+        to.room_name().is_some_and(ours)
+            || to.room_name().and_then(|slug| self.house.rooms.iter().find(|it| it.slug == slug)).is_some_and(|it| !it.up)
     }
 
     /// A room as the other end of a call.

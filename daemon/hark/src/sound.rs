@@ -32,6 +32,7 @@ pub struct Sound {
     next: u32,
     tone: Option<SoundId>,
     parties: BTreeMap<CallId, PartyId>,
+    gates: BTreeMap<CallId, Gates>,
     /// Sentences that wait for their turn, with their samples once these are there.
     queue: VecDeque<(PromptId, Option<Clip>)>,
     speaking: Option<(PromptId, SoundId)>,
@@ -40,6 +41,14 @@ pub struct Sound {
     of_desk: BTreeSet<SoundId>,
     /// Of that, what is over.
     over: VecDeque<SoundId>,
+}
+
+/// Who hears a call's party, and whom it hears; for when its media is agreed late, or anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Gates {
+    microphone: bool,
+    silenced: bool,
+    bridged: bool,
 }
 
 impl Sound {
@@ -51,6 +60,7 @@ impl Sound {
             next: 0,
             tone: None,
             parties: BTreeMap::new(),
+            gates: BTreeMap::new(),
             queue: VecDeque::new(),
             speaking: None,
             notices: VecDeque::new(),
@@ -131,12 +141,12 @@ impl Sound {
                 let forgotten = std::mem::take(&mut self.queue);
                 self.notices.extend(forgotten.into_iter().map(|(prompt, _)| SoundNotice::Said(prompt)));
             }
-            SoundAction::OpenMic(call) => self.of_party(call, Command::OpenMic),
-            SoundAction::CloseMic(call) => self.of_party(call, Command::CloseMic),
-            SoundAction::Unsilence(call) => self.of_party(call, Command::Unsilence),
-            SoundAction::Silence(call) => self.of_party(call, Command::Silence),
-            SoundAction::Bridge(call) => self.of_party(call, Command::Bridge),
-            SoundAction::Unbridge(call) => self.of_party(call, Command::Unbridge),
+            SoundAction::OpenMic(call) => self.gate(call, Command::OpenMic, |it| it.microphone = true),
+            SoundAction::CloseMic(call) => self.gate(call, Command::CloseMic, |it| it.microphone = false),
+            SoundAction::Unsilence(call) => self.gate(call, Command::Unsilence, |it| it.silenced = false),
+            SoundAction::Silence(call) => self.gate(call, Command::Silence, |it| it.silenced = true),
+            SoundAction::Bridge(call) => self.gate(call, Command::Bridge, |it| it.bridged = true),
+            SoundAction::Unbridge(call) => self.gate(call, Command::Unbridge, |it| it.bridged = false),
             SoundAction::Duck(bus) => self.send(Command::Duck(engine_bus(bus), DUCKED)),
             SoundAction::Unduck(bus) => self.send(Command::Unduck(engine_bus(bus))),
             SoundAction::Volume(bus, percent) => self.send(Command::Gain(engine_bus(bus), gain(percent))),
@@ -150,11 +160,22 @@ impl Sound {
             self.send(Command::Leave(before));
         }
         self.send(Command::Join(party));
+        let Gates { microphone, silenced, bridged } = self.gates.get(&call).copied().unwrap_or_default();
+        if microphone {
+            self.send(Command::OpenMic(id));
+        }
+        if silenced {
+            self.send(Command::Silence(id));
+        }
+        if bridged {
+            self.send(Command::Bridge(id));
+        }
         id
     }
 
     /// A call is over.
     pub fn leave(&mut self, call: CallId) {
+        self.gates.remove(&call);
         if let Some(party) = self.parties.remove(&call) {
             self.send(Command::Leave(party));
         }
@@ -229,7 +250,12 @@ impl Sound {
         id
     }
 
-    fn of_party(&mut self, call: CallId, command: fn(PartyId) -> Command) {
+    fn gate(&mut self, call: CallId, command: fn(PartyId) -> Command, note: fn(&mut Gates)) {
+        let mut gates = self.gates.remove(&call).unwrap_or_default();
+        note(&mut gates);
+        if gates != Gates::default() {
+            self.gates.insert(call, gates);
+        }
         if let Some(party) = self.parties.get(&call) {
             let party = *party;
             self.send(command(party));

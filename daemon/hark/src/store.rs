@@ -164,7 +164,7 @@ fn write_when_told(desk: &Desk, path: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use control::action::Peer;
+    use control::action::{Missed, Peer};
     use control::call::{CallId, EndReason};
     use control::dialplan::Uri;
     use control::house::HouseSettings;
@@ -203,7 +203,8 @@ mod tests {
         store.keep(&volume(Bus::Announce, 30));
         store.keep(&Report::Setting(SettingReport::DoNotDisturb(true)));
         let mom = Peer { name: "Mom".into(), address: Uri::parse("sip:mom@192.168.1.5").unwrap(), known: true };
-        let history = History { last_dialled: Some(mom.clone()), ..History::default() };
+        let missed = vec![Missed { peer: mom.clone(), n: 2 }];
+        let history = History { last_dialled: Some(mom.clone()), missed, ..History::default() };
         store.keep(&Report::History(history.clone()));
         store.close();
         let store = Store::open(folder.path());

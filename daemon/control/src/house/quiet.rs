@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Quiet, RoomName};
+use super::Quiet;
 use crate::time::Time;
 
 /// Whoever calls again within this rings, whatever the hour: it matters.
@@ -34,8 +34,8 @@ impl Quiet {
 }
 
 /// The hours that are now and count in a room: its own, and those of the people in it. Before the time is known there are none.
-pub fn now<'a>(all: &'a [Quiet], clock: Option<Clock>, presence: &BTreeMap<String, RoomName>, room: &str) -> Vec<&'a Quiet> {
-    let here = |it: &&Quiet| it.person.as_ref().is_none_or(|person| presence.get(person).is_some_and(|it| it == room));
+pub fn now(all: &[Quiet], clock: Option<Clock>, is_here: impl Fn(&str) -> bool) -> Vec<&Quiet> {
+    let here = |it: &&Quiet| it.person.as_deref().is_none_or(&is_here);
     clock.map_or(Vec::new(), |clock| all.iter().filter(|it| it.is_at(clock)).filter(here).collect())
 }
 
@@ -95,11 +95,9 @@ mod tests {
     fn the_hours_of_a_person_count_where_the_person_is() {
         let all = [Quiet { person: Some("Mom".into()), ..hours(0, 1439, [true; 7]) }];
         let clock = Some(Clock { weekday: 0, minute: 60 });
-        let at = |room: &str| BTreeMap::from([("Mom".to_string(), room.to_string())]);
-        assert_eq!(now(&all, clock, &at("kitchen"), "kitchen").len(), 1);
-        assert_eq!(now(&all, clock, &at("garden"), "kitchen").len(), 0);
-        assert_eq!(now(&all, clock, &BTreeMap::new(), "kitchen").len(), 0);
-        assert_eq!(now(&all, None, &at("kitchen"), "kitchen").len(), 0);
+        assert_eq!(now(&all, clock, |person| person == "Mom").len(), 1);
+        assert_eq!(now(&all, clock, |_| false).len(), 0);
+        assert_eq!(now(&all, None, |_| true).len(), 0);
     }
 
     #[test]

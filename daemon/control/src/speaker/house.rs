@@ -14,7 +14,7 @@ use crate::house::announce::{Audience, Queue};
 use crate::house::devices::Devices;
 use crate::house::quiet::{self, Clock, TurnedAway};
 use crate::house::wake::{Arbiter, BUSY_BONUS, Verdict};
-use crate::house::{AnnouncementId, Device, HouseAction, HouseEvent, Room, RoomName};
+use crate::house::{AnnouncementId, Device, HouseAction, HouseEvent, Quiet, Room, RoomName};
 use crate::input::Heard;
 use crate::prompts::Prompt;
 use crate::time::Time;
@@ -69,8 +69,9 @@ impl Speaker {
             }
             HouseEvent::Presence { person, room } => {
                 self.follow(&person, room.clone());
-                let Some(contact) = self.contacts.people.iter().find(|it| it.is_called(&person)) else { return };
-                let name = contact.name.clone();
+                // Whoever is no contact yet may be one when the contacts are read anew.
+                let contact = self.contacts.people.iter().find(|it| it.is_called(&person));
+                let name = contact.map_or(person, |it| it.name.clone());
                 match room {
                     Some(room) => drop(self.house.presence.insert(name, room)),
                     None => drop(self.house.presence.remove(&name)),
@@ -200,8 +201,7 @@ impl Speaker {
         if self.do_not_disturb {
             return true;
         }
-        let settings = &self.settings.house;
-        let quiet = quiet::now(&settings.quiet, self.house.clock, &self.house.presence, &settings.slug);
+        let quiet = self.quiet_hours();
         let may = |name: &String| self.contacts.named(name, &self.phrases).iter().any(|it| it.name == peer.name);
         let welcome = quiet.iter().all(|it| peer.known && it.except.iter().any(may));
         if welcome {
@@ -213,8 +213,15 @@ impl Speaker {
 
     /// Whether quiet hours are now.
     pub fn is_quiet(&self) -> bool {
+        !self.quiet_hours().is_empty()
+    }
+
+    fn quiet_hours(&self) -> Vec<&Quiet> {
         let settings = &self.settings.house;
-        !quiet::now(&settings.quiet, self.house.clock, &self.house.presence, &settings.slug).is_empty()
+        let whom =
+            |name: &str| self.contacts.people.iter().find(|it| it.is_called(name)).map_or(name.into(), |it| it.name.clone());
+        let is_here = |name: &str| self.house.presence.get(&whom(name)).is_some_and(|room| *room == settings.slug);
+        quiet::now(&settings.quiet, self.house.clock, is_here)
     }
 
     /// The wake phrase was for us.

@@ -215,7 +215,8 @@ fn present(contact: &str, how: &str, has_to: bool) -> Result<Uri, super::reader:
     match (how, has_to) {
         ("presence", false) => {
             let slug = as_heard(contact).replace(' ', "-");
-            Uri::parse(&format!("hark:person/{slug}")).map_err(|_| (format!("`{contact}` cannot be followed by that name"), mend.into()))
+            Uri::parse(&format!("hark:person/{slug}"))
+                .map_err(|_| (format!("`{contact}` cannot be followed by that name"), mend.into()))
         }
         ("presence", true) => Err(("an address has either `to` or `where`".into(), mend.into())),
         (how, _) => Err((format!("`where` cannot be `{how}`"), mend.into())),

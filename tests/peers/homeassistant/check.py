@@ -22,6 +22,33 @@ ROOM = "living-room"
 ID = "hark_living_room"
 ECHO = "the echo test"
 START_S, ACT_S, METRICS_S = 600, 15, 50
+BLUEPRINTS = pathlib.Path(__file__).parents[3] / "configs/homeassistant"
+# An automation of each of our blueprints, with switches of Home Assistant's own in the place of lamps and sensors.
+AUTOMATIONS = f"""http:
+  server_host: 127.0.0.1
+  server_port: PORT
+api:
+config:
+onboarding:
+input_boolean: {{tv_muted: {{}}, lamp: {{}}, missed_lamp: {{}}, washing: {{}}}}
+input_select: {{mom: {{options: [Kitchen, Garden]}}}}
+media_player:
+  - platform: universal
+    name: tv
+    state_template: "on"
+    attributes: {{is_volume_muted: input_boolean.tv_muted}}
+    commands: {{volume_mute: {{action: input_boolean.toggle, target: {{entity_id: input_boolean.tv_muted}}}}}}
+automation:
+  - {{id: a, alias: ring light, use_blueprint: {{path: hark/ring_light.yaml, input: {{ringing: binary_sensor.{ID}_in_call, light: input_boolean.lamp}}}}}}
+  - {{id: b, alias: missed light, use_blueprint: {{path: hark/missed_call_light.yaml, input: {{waiting: binary_sensor.{ID}_waiting, light: input_boolean.missed_lamp}}}}}}
+  - {{id: c, alias: mute, use_blueprint: {{path: hark/mute_media_in_calls.yaml, input: {{call: sensor.{ID}_call, player: media_player.tv}}}}}}
+  - id: d
+    alias: washing
+    use_blueprint:
+      path: hark/announce.yaml
+      input: {{notifier: notify.{ID}_announce, entity: input_boolean.washing, state: "off", text: the washing is done}}
+  - {{id: e, alias: presence, use_blueprint: {{path: hark/presence.yaml, input: {{sensor: input_select.mom, topic: hark-test/mom/room}}}}}}
+"""
 
 failures = []
 children = []
@@ -128,10 +155,13 @@ class Requests:
         return lambda: any(it == line for it in self.path.read_text().splitlines())
 
 
-def discovery():
-    topic = f"homeassistant/device/hark_{ROOM}/config"
-    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(MQTT_PORT), "-t", topic, "-C", "1", "-W", "20"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+def retained(topic):
+    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(MQTT_PORT), "-t", topic, "-C", "1", "-W", "5"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def publish(topic, payload):
+    subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(MQTT_PORT), "-t", topic, "-m", payload], check=True)
 
 
 def speaker():
@@ -151,7 +181,7 @@ socket: hark.sock
 
 
 def check(hass, requests):
-    described = discovery()["cmps"]
+    described = json.loads(retained(f"homeassistant/device/hark_{ROOM}/config"))["cmps"]
     print(f"        {len(described)} entities are described")
     ids = [it["default_entity_id"] for it in described.values()]
     until("all entities are there", lambda: all(hass.state(it) for it in ids), 30)
@@ -208,10 +238,33 @@ def check(hass, requests):
             until(f"{entity} is known", lambda entity=entity: known(entity), METRICS_S)
 
 
+def check_blueprints(hass, requests):
+    for name in ["ring_light", "missed_light", "mute", "washing", "presence"]:
+        until(f"the automation {name} of its blueprint is in force", hass.is_(f"automation.{name}", "on"))
+    hass.do("text.set_value", f"text.{ID}_dial", value="echo test")
+    until("the light of a call goes on", hass.is_("input_boolean.lamp", "on"))
+    until("the television is muted", hass.is_("input_boolean.tv_muted", "on"))
+    hass.do("button.press", f"button.{ID}_hangup")
+    until("and is as it was", hass.is_("input_boolean.lamp", "off"))
+    until("and the television too", hass.is_("input_boolean.tv_muted", "off"))
+    hass.do("input_boolean.turn_on", "input_boolean.washing")
+    hass.do("input_boolean.turn_off", "input_boolean.washing")
+    until("what has happened is announced", requests.has("announce", '{"text": "the washing is done" }'))
+    waiting = {"missed": [], "calls": 1, "announcements": 0}
+    publish(f"hark/{ROOM}/waiting", json.dumps(waiting))
+    until("the light of missed calls goes on", hass.is_("input_boolean.missed_lamp", "on"))
+    publish(f"hark/{ROOM}/waiting", json.dumps({**waiting, "calls": 0}))
+    until("and off", hass.is_("input_boolean.missed_lamp", "off"))
+    hass.do("input_select.select_option", "input_select.mom", option="Garden")
+    until("where somebody is is told", lambda: retained("hark-test/mom/room") == "Garden")
+
+
 def main():
     config = WORK / "config"
-    config.mkdir(parents=True)
-    (config / "configuration.yaml").write_text(f"http:\n  server_host: 127.0.0.1\n  server_port: {HTTP_PORT}\napi:\nconfig:\nonboarding:\n")
+    (config / "blueprints/automation/hark").mkdir(parents=True)
+    for blueprint in BLUEPRINTS.glob("*.yaml"):
+        (config / "blueprints/automation/hark" / blueprint.name).write_text(blueprint.read_text())
+    (config / "configuration.yaml").write_text(AUTOMATIONS.replace("PORT", str(HTTP_PORT)))
     start("mosquitto", ["mosquitto", "-p", str(MQTT_PORT), "-v"])
     time.sleep(1)
     requests = Requests()
@@ -226,13 +279,14 @@ def main():
     if not until("the device appears", lambda: hass.state(f"sensor.{ID}_call"), 60):
         return
     check(hass, requests)
+    check_blueprints(hass, requests)
     stop(hark)
     until("a speaker that stops is unavailable", hass.is_(f"sensor.{ID}_call", "unavailable"))
     hark = speaker()
     until("and comes back", hass.is_(f"sensor.{ID}_call", "idle"), 30)
     hark.kill()
     until("a speaker that dies is unavailable", hass.is_(f"sensor.{ID}_call", "unavailable"), 60)
-    complaints = [it for it in (WORK / "hass.log").read_text().splitlines() if ("ERROR" in it or "WARNING" in it) and "mqtt" in it]
+    complaints = [it for it in (WORK / "hass.log").read_text().splitlines() if ("ERROR" in it or "WARNING" in it) and "components.mqtt" in it]
     until(f"Home Assistant has nothing to complain about: {complaints}", lambda: not complaints, 1)
 
 

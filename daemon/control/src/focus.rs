@@ -47,7 +47,9 @@ pub fn wanted(calls: &Switchboard, muted: bool, quiet: bool, busy: bool) -> Want
         heard.extend(calls.ring_out().filter(has_sound).map(|it| it.id));
     }
     let bridged = calls.joined().filter(|it| matches!(it.state, State::Connected { .. })).map(|it| it.id).collect();
-    let tone = match (calls.ringing(), active, calls.ring_out()) {
+    // Who only listens to another room is called as if nothing were going on.
+    let talking = active.filter(|it| it.how != How::Listen);
+    let tone = match (calls.ringing(), talking, calls.ring_out()) {
         (Some(_), None, None) => Some(Tone::Ring),
         (Some(_), _, _) => Some(Tone::CallWaiting),
         (None, None, Some(call)) if matches!(call.state, State::Ringback { .. }) => Some(Tone::Ringback),

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::action::{Action, CallReport, CallState, Earcon, Event, History, LineAction, Report, Scope, SoundAction};
-use crate::call::{Seat, State};
+use crate::call::{How, Seat, State};
 use crate::contacts::Contacts;
 use crate::conversation::Dialogue;
 use crate::dialplan::LineName;
@@ -328,6 +328,7 @@ impl Speaker {
             (Dialogue::Asking { .. }, ..) => Scope::Confirming,
             // In a call the far end may say "answer"; our own words are not safe enough from that.
             (_, Some(_), None, _, _) => Scope::Ringing,
+            (_, Some(_), Some(call), _, _) if call.how == How::Listen && call.is_outgoing() => Scope::Ringing,
             (_, _, Some(_), _, _) => Scope::InCall,
             (_, _, None, Some(_), _) => Scope::RingOut,
             (_, _, None, None, Some(_)) => Scope::InCall,

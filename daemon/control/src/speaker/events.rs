@@ -370,8 +370,11 @@ impl Speaker {
     fn tell_parked(&mut self) {
         self.tend();
         let alone = self.calls.active().is_none() && self.calls.ring_out().is_none() && self.calls.ringing().is_none();
-        if let Some(name) = self.calls.parked().filter(|_| alone).map(|it| it.peer.name.clone()) {
-            self.say(&Prompt::OnHold(name));
+        match self.calls.parked().filter(|_| alone).map(|it| (it.peer.name.clone(), it.how == How::Listen && it.is_outgoing())) {
+            // To listen again disturbs nobody.
+            Some((_, true)) => self.command(Command::Resume),
+            Some((name, false)) => _ = self.say(&Prompt::OnHold(name)),
+            None => (),
         }
     }
 

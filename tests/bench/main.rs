@@ -20,6 +20,7 @@ mod sound;
 #[path = "../e2e/voice.rs"]
 mod voice;
 
+mod arbitration;
 mod cost;
 mod delays;
 mod endurance;
@@ -35,7 +36,7 @@ use report::Table;
 type Benchmark = fn() -> Table;
 
 /// The benchmarks by name, in the order of the page.
-const ALL: [(&str, Benchmark); 8] = [
+const ALL: [(&str, Benchmark); 9] = [
     ("delays", delays::measure),
     ("chime", delays::measure_chimes),
     ("cost", cost::measure),
@@ -44,6 +45,7 @@ const ALL: [(&str, Benchmark); 8] = [
     ("demos", endurance::measure_demos),
     ("understanding", understanding::measure),
     ("talk", talk::measure),
+    ("arbitration", arbitration::measure),
 ];
 
 fn main() -> ExitCode {

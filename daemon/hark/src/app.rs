@@ -296,6 +296,7 @@ impl App {
 
     fn house(&mut self, event: HouseEvent) {
         if let HouseEvent::Rooms(rooms) = &event {
+            self.parts.ears.in_company(rooms.iter().any(|it| it.up));
             self.rooms.clone_from(rooms);
         }
         self.handle(Input::House(event));

@@ -71,6 +71,11 @@ impl Ears {
         self.listener.settings(settings);
     }
 
+    /// Whether other speakers of the house may hear the same.
+    pub fn in_company(&self, in_company: bool) {
+        self.listener.in_company(in_company);
+    }
+
     /// The words of these sentences that cannot be heard.
     pub fn unknown_words(&self) -> Vec<String> {
         self.told.iter().cloned().collect()

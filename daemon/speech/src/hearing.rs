@@ -9,7 +9,7 @@ use crate::recognizer::{UNKNOWN, Word};
 use crate::recording::{Progress, Recording};
 use crate::sentences::Fit;
 use crate::vad::{self, FRAME, Frame, Vad};
-use crate::{RATE_HZ, wake};
+use crate::{RATE_HZ, score, wake};
 
 const MS: u64 = RATE_HZ as u64 / 1000;
 const FRAME_MS: u32 = FRAME as u32 / MS as u32;
@@ -52,12 +52,15 @@ const AT_ONCE_PAUSE_MS: u32 = 208;
 const PEEK_MS: u32 = 112;
 /// Quiet after which a wake phrase that was said alone is done with.
 const ALONE_MS: u32 = 240;
+/// What is looked at of the room before a wake phrase, for its noise, and after it.
+const SCORE_BEFORE: u64 = 1_500 * MS;
+const SCORE_AFTER: u64 = 96 * MS;
 /// What is left of our chime becomes no longer word than this.
 const LEFTOVER: u64 = 320 * MS;
 /// Unknown talk shorter than this is a cough or a door.
 const TALK: u64 = 320 * MS;
 /// How long words that no sentence has must have stood after an open sentence, so that it is sure to go on.
-const GOES_ON_MS: u32 = 240;
+const GOES_ON: u64 = 240 * MS;
 
 /// How much was heard, for status and benchmarks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +100,13 @@ pub struct Hearing {
     wake: Decoder,
     command: Decoder,
     window: Option<Window>,
+    /// Since when the text begins with an open sentence and goes on.
+    opened: Option<u64>,
     recording: Option<Recording>,
+    /// Whether other speakers may have heard the same.
+    in_company: bool,
+    /// A wake phrase that is told then.
+    held: Option<(u64, Notice)>,
     /// Close looks at the present wake candidate, and when the next may be.
     looks: u32,
     next_look: u64,
@@ -128,7 +137,10 @@ impl Hearing {
             wake,
             command,
             window: None,
+            opened: None,
             recording: None,
+            in_company: false,
+            held: None,
             looks: 0,
             next_look: 0,
             work: Work::default(),
@@ -140,7 +152,7 @@ impl Hearing {
         let wakes = wake_words(&self.model, &settings)?;
         let (wake, command) = decoders(&self.model, &settings, &self.listen)?;
         (self.settings, self.wakes, self.wake, self.command, self.window) = (settings, wakes, wake, command, None);
-        self.recording = None;
+        (self.recording, self.held) = (None, None);
         Ok(())
     }
 
@@ -174,6 +186,12 @@ impl Hearing {
         self.listen = listen;
     }
 
+    /// Whether other speakers of the house may hear the same wake phrase. Then one that was heard badly is told a little later, for whoever is nearer
+    /// hears it to its end, and must not come too late.
+    pub fn in_company(&mut self, in_company: bool) {
+        self.in_company = in_company;
+    }
+
     /// Takes interleaved pairs (ears, reference) and tells what was heard.
     pub fn feed(&mut self, pairs: &[f32], notices: &mut Vec<Notice>) {
         for pair in pairs.chunks_exact(2) {
@@ -205,6 +223,7 @@ impl Hearing {
         self.work.frames += 1;
         (self.voiced, self.unvoiced) = if frame.voice { (self.voiced + 1, 0) } else { (0, self.unvoiced + 1) };
         self.quiet = if frame.pause { self.quiet + 1 } else { 0 };
+        self.tell_wake(false, notices);
         if self.recording.is_some() {
             self.record(frame, notices);
             return;
@@ -264,7 +283,10 @@ impl Hearing {
             Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
                 self.looks = 0;
                 self.next_look = 0;
-                notices.push(self.notice(&span, Heard::Wake { score: 0.0 }));
+                let score = self.score(&span);
+                let hold = if self.in_company { score::hold_ms(score) * MS } else { 0 };
+                self.held = Some((now + hold, self.notice(&span, Heard::Wake { score })));
+                self.tell_wake(false, notices);
                 self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
                 self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
                 self.wake.stop();
@@ -351,7 +373,10 @@ impl Hearing {
             return;
         }
         let fit = if said.is_empty() { Fit::Not } else { self.fit(said) };
-        let (over, _) = self.judge(heard.trim_start_matches(UNKNOWN).trim_start(), fit, quiet_ms, stable_ms);
+        let (over, open) = self.judge(heard.trim_start_matches(UNKNOWN).trim_start(), fit, quiet_ms, stable_ms);
+        // Whatever else it is taken for meanwhile, the words after it change with every step.
+        let goes_on = open.is_some_and(|n| n < heard.split_whitespace().count());
+        self.opened = if goes_on { self.opened.or(Some(now)) } else { None };
         // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
         let peek = fit == Fit::Begun && (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
         if !peek && !over && !too_long || now < self.next_look {
@@ -383,6 +408,7 @@ impl Hearing {
             return;
         }
         let known = matches!(fit, Fit::Whole { .. }) && confidence >= self.settings.min_confidence;
+        self.tell_wake(true, notices);
         let kind = if known { Heard::Sentence { text, confidence, woken: window.woken } } else { Heard::Rejected { text } };
         notices.push(self.notice(&span, kind));
         self.window = None;
@@ -393,15 +419,17 @@ impl Hearing {
 
     /// Whether what was said is over, and how many words of it are the open sentence with which it begins, if it is not a closed one.
     fn judge(&self, text: &str, fit: Fit, quiet_ms: u32, stable_ms: u32) -> (bool, Option<usize>) {
+        let now = self.ears.end();
         let words: Vec<&str> = text.split(' ').collect();
         let open = |n: &usize| matches!(self.listen.open.fit(&words[..*n].join(" ")), Fit::Whole { .. });
         let open = (1..=words.len()).rev().find(open);
         let longer = self.listen.open.fit(text) == Fit::Begun;
+        let fit = if open.is_some() { self.fit(text) } else { fit };
         let over = match (open, fit) {
             (Some(n), Fit::Begun | Fit::Not) if n == words.len() => {
                 endpoint::is_over(Fit::Whole { may_go_on: true }, quiet_ms, stable_ms)
             }
-            (Some(_), Fit::Not) if !longer => quiet_ms >= PEEK_MS || stable_ms >= GOES_ON_MS,
+            (Some(_), Fit::Not) if !longer => quiet_ms >= PEEK_MS || self.opened.is_some_and(|it| now - it >= GOES_ON),
             (_, Fit::Not) if longer => endpoint::is_over(Fit::Begun, quiet_ms, stable_ms),
             _ => endpoint::is_over(fit, quiet_ms, stable_ms),
         };
@@ -411,6 +439,7 @@ impl Hearing {
     /// An open sentence was said: what follows is recorded.
     fn open(&mut self, said: &[Word], rest: &[Word], quiet_ms: u32, notices: &mut Vec<Notice>) {
         let now = self.ears.end();
+        self.tell_wake(true, notices);
         let span = Span::of(said);
         let (text, confidence) = (span.text.clone(), span.confidence);
         self.done_until = now;
@@ -442,6 +471,7 @@ impl Hearing {
         if self.talk.is_some() && !said.is_empty() && self.fit(said) != Fit::Not && now < window.until + LONGEST {
             return;
         }
+        self.tell_wake(true, notices);
         notices.push(self.notice(&Span { start: now, end: now, text: String::new(), confidence: 0.0 }, Heard::Nothing));
         self.window = None;
         self.command.stop();
@@ -457,6 +487,23 @@ impl Hearing {
             (Fit::Begun, _) | (_, Fit::Begun) => Fit::Begun,
             (Fit::Not, Fit::Not) => Fit::Not,
         }
+    }
+
+    /// Tells of a wake phrase that is held back, when it is time or something that follows it must be told.
+    fn tell_wake(&mut self, at_once: bool, notices: &mut Vec<Notice>) {
+        let now = self.ears.end();
+        if let Some((_, notice)) = self.held.take_if(|it| at_once || now >= it.0) {
+            notices.push(Notice { at_ms: now / MS, ..notice });
+        }
+    }
+
+    /// How well the wake phrase was heard.
+    fn score(&self, span: &Span) -> f32 {
+        let from = span.start.saturating_sub(SCORE_BEFORE).max(self.ears.start());
+        let mut sound = Vec::new();
+        self.ears.each(from, span.end + SCORE_AFTER, |part| sound.extend_from_slice(part));
+        let at = |sample: u64| sample.saturating_sub(from) as usize;
+        score::score(&sound, at(span.start)..at(span.end), span.confidence, self.settings.gain_db)
     }
 
     fn notice(&self, span: &Span, kind: Heard) -> Notice {

@@ -13,6 +13,7 @@ pub mod notice;
 pub mod recognizer;
 mod recording;
 pub mod say;
+mod score;
 pub mod sentences;
 pub mod vad;
 mod wake;

@@ -20,6 +20,7 @@ const AT_ONCE: usize = 2 * 1600;
 enum Order {
     Listen(Listen),
     Settings(HearingSettings),
+    InCompany(bool),
 }
 
 /// Counters of the listener.
@@ -70,6 +71,11 @@ impl Listener {
         let _ = self.orders.send(Order::Settings(settings));
     }
 
+    /// Whether other speakers of the house may hear the same.
+    pub fn in_company(&self, in_company: bool) {
+        let _ = self.orders.send(Order::InCompany(in_company));
+    }
+
     /// The counters.
     pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
@@ -109,6 +115,7 @@ impl Run {
                     Order::Listen(listen) => self.hearing.listen(listen),
                     // Whoever sends settings has checked them with Hearing::new.
                     Order::Settings(settings) => drop(self.hearing.set(settings)),
+                    Order::InCompany(in_company) => self.hearing.in_company(in_company),
                 }
             }
             // Whole pairs only, so that ears and reference cannot change places.

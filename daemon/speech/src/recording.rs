@@ -65,7 +65,7 @@ impl Recording {
             start: end,
             first: goes_on.then_some(end),
             last: now,
-            voiced: 0,
+            voiced: if goes_on { (now - end) as u32 / FRAME as u32 } else { 0 },
             voiced_in_row: 0,
             quiet: 0,
             until: now + patience,
@@ -142,17 +142,14 @@ mod tests {
     fn check(goes_on: bool, frames: &[(char, usize)], expected: &str) {
         let mut it = Recording::behind(1000, Vec::new(), goes_on, 5_000 * MS);
         let mut said = Progress::On;
-        let mut n = 0_u16;
-        for letter in frames.iter().flat_map(|(letter, n)| std::iter::repeat_n(*letter, *n)) {
+        for (n, letter) in frames.iter().flat_map(|(letter, n)| std::iter::repeat_n(*letter, *n)).enumerate() {
             let (frame, played) = match letter {
                 'v' => (LOUD, None),
                 'c' => (Frame { level_db: -45.0, ..LOUD }, Some(-20.0)),
                 'b' => (LOUD, Some(-30.0)),
                 _ => (QUIET, None),
             };
-            let samples: Vec<f32> = (0..FRAME).map(|_| f32::from(n)).collect();
-            n += 1;
-            said = it.feed(&samples, frame, played);
+            said = it.feed(&[n as f32; FRAME], frame, played);
             if said != Progress::On {
                 break;
             }
@@ -186,7 +183,7 @@ mod tests {
         check(false, &[('c', 20), ('.', 5), ('v', 30), ('.', 80)], "320 to 1088");
         check(false, &[('c', 20), ('.', 20), ('v', 30), ('.', 80)], "400 to 1328");
         check(false, &[('c', 20), ('v', 6), ('.', 310)], "on");
-        check(false, &[('c', 10), ('b', 20), ('v', 30), ('.', 80)], "0 to 1160");
+        check(false, &[('c', 10), ('b', 20), ('v', 30), ('.', 80)], "0 to 1168");
         check(false, &[('c', 20), ('.', 320)], "on");
         check(false, &[('c', 20), ('.', 330)], "nothing");
     }

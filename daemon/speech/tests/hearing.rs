@@ -275,3 +275,42 @@ fn an_announcement_of_nothing_is_nothing() {
     let scene = Scene::new().silence(500).say("en-us", "hello operator, announce").silence(7000).noise(0.001);
     assert_eq!(announced(&model, &scene, true).0, ["wake", "announce:", "-"]);
 }
+
+#[test]
+fn only_in_company_who_hears_badly_tells_later() {
+    let model = model();
+    let heard = |gain: f32, in_company: bool| {
+        let mut scene = Scene::new().silence(500).say("en-us", "hello operator, call dad").silence(2000);
+        scene.ears.iter_mut().for_each(|it| *it *= gain);
+        let mut hearing = hearing(&model);
+        hearing.in_company(in_company);
+        let notices = scene.in_room().noise(0.0003).heard(&mut hearing);
+        assert_eq!(short(&notices), ["wake", "=call dad"], "gain {gain}, in company: {in_company}");
+        (notices[0].at_ms, notices[1].at_ms)
+    };
+    assert_eq!(heard(1.0, false), heard(1.0, true), "who hears well does not wait");
+    let (alone, in_company) = (heard(0.05, false), heard(0.05, true));
+    assert!((50..=516).contains(&(in_company.0 - alone.0)), "{alone:?} {in_company:?}");
+    assert_eq!(alone.1, in_company.1, "the command is not later");
+}
+
+#[test]
+fn in_one_breath_no_first_syllable_is_lost() {
+    let model = model();
+    let message = "dinner is ready, come down and wash your hands";
+    for voice in VOICES {
+        for open in ["announce", "tell everybody"] {
+            let mut scene = Scene::new().silence(500).say(voice, &format!("hello operator, {open}"));
+            scene.ears.truncate(scene.ears.iter().rposition(|it| it.abs() > 0.01).unwrap());
+            let spoken = say(voice, message);
+            let begins_ms = scene.ears.len() / 16;
+            scene.ears.extend(&spoken[spoken.iter().position(|it| it.abs() > 0.01).unwrap()..]);
+            let ends_ms = scene.ears.iter().rposition(|it| it.abs() > 0.01).unwrap() / 16;
+            let (heard, seconds) = announced(&model, &scene.silence(2500).noise(0.001), true);
+            assert_eq!(heard, ["wake", &format!("{open}..."), "recorded"], "{voice}");
+            let lost_ms = (ends_ms - begins_ms) as f32 - 1000.0 * seconds;
+            // 60 ms before and 200 ms after it are meant to be in it.
+            assert!((-400.0..=-220.0).contains(&lost_ms), "{voice} {open}: {lost_ms} ms lost");
+        }
+    }
+}

@@ -97,7 +97,8 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
         bail!("the model in `{}` does not know {}; choose another --phrase", model.path().display(), words.join(", "));
     }
     let (min_confidence, listen_for) = (decisions.min_confidence, decisions.listen_for);
-    let settings = HearingSettings { wake_phrases, min_confidence, listen_for, gain_db: 0.0 };
+    let settings =
+        HearingSettings { wake_phrases, min_confidence, listen_for, gain_db: loaded.settings.house.microphone_gain_db };
     let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
     let sentences = grammar::sentences(&loaded.phrases, &loaded.contacts, &emergency);
     let grammar = sentences.grammar(Scope::Asleep, &loaded.contacts, &[]);

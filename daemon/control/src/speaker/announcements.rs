@@ -46,7 +46,11 @@ impl Speaker {
         self.report(Event::Heard { text: text.into(), intent, contact, confidence });
         self.close();
         let to = match &audience {
-            Audience::Sender => self.house.queue.sender(self.now).cloned().into_iter().collect(),
+            // What was sent from here is answered nowhere.
+            Audience::Sender => {
+                let from = self.house.queue.sender(self.now).filter(|it| **it != self.settings.house.slug);
+                from.cloned().into_iter().collect()
+            }
             _ => self.rooms_of(&audience, false),
         };
         match (to.is_empty(), &audience) {

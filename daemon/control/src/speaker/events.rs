@@ -272,6 +272,11 @@ impl Speaker {
         while let Some(call) = self.calls.take_ended() {
             let State::Ended { reason, talked } = call.state else { continue };
             let outgoing = call.is_outgoing();
+            // That we were muted for a room that dropped in is over with it; what has a limit was let in.
+            let dropped_in = call.is_visit() && call.how == How::DropIn && call.at_most.is_some();
+            if self.muted && dropped_in && self.calls.active().is_none_or(|it| it.how == How::Listen) {
+                self.set_muted(false);
+            }
             let ended =
                 Event::Ended { call: call.id, peer: call.peer.clone(), reason, talked: talked.unwrap_or_default(), outgoing };
             match (outgoing, talked) {
@@ -367,10 +372,10 @@ impl Speaker {
     }
 
     /// Nobody is left to talk to but somebody waits: the user decides when they hear each other again.
-    fn tell_parked(&mut self) {
+    pub(super) fn tell_parked(&mut self) {
         self.tend();
         let alone = self.calls.active().is_none() && self.calls.ring_out().is_none() && self.calls.ringing().is_none();
-        match self.calls.parked().filter(|_| alone).map(|it| (it.peer.name.clone(), it.how == How::Listen && it.is_outgoing())) {
+        match self.calls.parked().filter(|_| alone).map(|it| (it.peer.name.clone(), it.how == How::Listen)) {
             // To listen again disturbs nobody.
             Some((_, true)) => self.command(Command::Resume),
             Some((name, false)) => _ = self.say(&Prompt::OnHold(name)),

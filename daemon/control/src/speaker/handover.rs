@@ -81,6 +81,7 @@ impl Speaker {
         }
         let to = leg.peer.address.room_name().unwrap_or_default().to_string();
         self.report_moved(&to);
+        self.tell_parked();
     }
 
     fn report_moved(&mut self, to: &str) {

@@ -87,7 +87,7 @@ impl Speaker {
 
     /// Another room has moved its call here: somebody who may has asked for it, so it is taken even when nobody shall disturb.
     fn take_over(&mut self, id: CallId, room: &str, from: &Uri, with: String) {
-        let busy = self.calls.active().is_some() || self.calls.ring_out().is_some();
+        let busy = self.calls.active().is_some_and(|it| it.how != How::Listen) || self.calls.ring_out().is_some();
         let known = self.contacts.get(&with).is_some();
         let how = How::Carry { with: with.clone() };
         let peer = Peer { name: with, address: from.clone(), known };
@@ -101,6 +101,7 @@ impl Speaker {
             (true, false) => On::Accept,
         };
         if answer == On::Accept {
+            self.step_aside();
             self.busy_until = None;
             self.close();
         }

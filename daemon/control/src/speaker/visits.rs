@@ -57,7 +57,9 @@ impl Speaker {
             let named = |it: &String| *it == room || as_heard(it) == name || as_heard(it) == as_heard(&peer.name);
             rules.iter().any(|it| it == EVERY_ROOM || named(it))
         });
-        let busy = self.calls.active().is_some() || self.calls.ring_out().is_some() || self.calls.ringing().is_some();
+        // Whoever listens makes way for a while; two cannot listen at once.
+        let talks = self.calls.active().is_some_and(|it| listens || it.how != How::Listen);
+        let busy = talks || self.calls.ring_out().is_some() || self.calls.ringing().is_some();
         if !self.calls.incoming(self.now, id, peer.clone(), how, self.settings.ring_for) {
             return;
         }
@@ -76,6 +78,7 @@ impl Speaker {
         if let Some(call) = self.calls.get_mut(id) {
             call.at_most = Some(at_most);
         }
+        self.step_aside();
         self.busy_until = None;
         self.close();
         self.calls.handle(self.now, id, On::Accept, &mut self.lines);

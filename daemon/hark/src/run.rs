@@ -22,7 +22,7 @@ use crate::cli::BAD_CONFIGURATION;
 use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
-use crate::house::desk::{Counter, Desk, DeskSettings, Trays};
+use crate::house::desk::{Counter, Desk, DeskSettings, Group, Trays};
 use crate::house::{self, House, HouseSettings, minutes};
 use crate::lines::echo::EchoLine;
 use crate::lines::room::RoomLine;
@@ -203,6 +203,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         room: settings.room_slug.clone(),
         language: phrases.language.clone(),
         voice: Voice { command: settings.speech.voice_command.clone() },
+        groups: settings.house.paging.iter().map(Group::from).collect(),
+        interface: settings.house.interface,
     };
     tasks.push(tokio::spawn(minutes::tell(house_in)));
     tasks.push(tokio::spawn(Desk::new(desk, trays).run()));

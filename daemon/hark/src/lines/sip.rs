@@ -15,7 +15,7 @@ mod reach;
 mod reason;
 mod registration;
 mod rtcp;
-mod rtp;
+pub(crate) mod rtp;
 mod screen;
 mod sdp;
 mod server;

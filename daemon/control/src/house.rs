@@ -39,6 +39,8 @@ pub struct HouseSettings {
     pub floor: Option<String>,
     /// Groups of rooms that we are in.
     pub groups: Vec<String>,
+    /// Groups of phones that announcements can be sent to from here, as people say them.
+    pub phones: Vec<String>,
     /// Who may drop in.
     pub drop_in: DropIn,
     /// Who may listen in.

@@ -44,6 +44,8 @@ pub fn places(rooms: &[&Room], own: &HouseSettings, own_name: &str) -> Vec<(Stri
     places.extend(floors.map(|it| (it.clone(), Audience::Floor(it.clone()))));
     let groups = rooms.iter().flat_map(|it| &it.groups).chain(&own.groups);
     places.extend(groups.map(|it| (it.clone(), Audience::Group(it.clone()))));
+    // A group of phones is reached as a room of that name.
+    places.extend(own.phones.iter().map(|it| (it.clone(), Audience::Room(it.clone()))));
     let mut known: Vec<String> = Vec::new();
     places.retain(|(name, _)| {
         let name = as_heard(name);
@@ -87,7 +89,8 @@ pub fn rooms_of(
         _ => {
             let others = rooms.iter().filter(|it| has(it.floor.as_ref(), &it.groups)).map(|it| it.slug.clone());
             let us = Some(own.slug.clone()).filter(|_| ourselves && has(own.floor.as_ref(), &own.groups));
-            others.chain(us).collect()
+            let phones = own.phones.iter().filter(|_| *audience == Audience::House).cloned();
+            others.chain(phones).chain(us).collect()
         }
     }
 }
@@ -202,6 +205,16 @@ mod tests {
         let names: Vec<String> =
             places(&rooms.iter().collect::<Vec<_>>(), &own, "Kitchen").into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["study", "attic", "Kitchen", "Ground Floor", "top", "work", "kids"]);
+    }
+
+    #[test]
+    fn phones_are_a_place_and_part_of_the_house() {
+        let own = HouseSettings { slug: "kitchen".into(), phones: vec!["all phones".into()], ..HouseSettings::default() };
+        let of = |audience| rooms_of(&audience, &[room("study", "top", &[])], &own, true, None, &BTreeMap::new());
+        assert_eq!(of(Audience::House), ["study", "all phones", "kitchen"]);
+        assert_eq!(of(Audience::Floor("top".into())), ["study"]);
+        let phones = places(&[], &own, "Kitchen").into_iter().find(|(name, _)| name == "all phones").unwrap().1;
+        assert_eq!(of(phones), ["all phones"]);
     }
 
     #[test]

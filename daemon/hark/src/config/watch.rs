@@ -139,6 +139,7 @@ fn keep(old: &Loaded, new: &mut Loaded) {
     b.control.house.slug.clone_from(&a.control.house.slug);
     b.control.house.floor.clone_from(&a.control.house.floor);
     b.control.house.groups.clone_from(&a.control.house.groups);
+    b.control.house.phones.clone_from(&a.control.house.phones);
     b.control.house.devices.clone_from(&a.control.house.devices);
     b.state_dir.clone_from(&a.state_dir);
     b.socket.clone_from(&a.socket);

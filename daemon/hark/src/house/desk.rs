@@ -107,7 +107,7 @@ pub struct Desk {
     materials: BTreeMap<AnnouncementId, Material>,
     /// What is to be sent to groups of phones.
     clips: Vec<(AnnouncementId, String, Clip)>,
-    /// Names what we send to groups of phones, so that we do not play it ourselves.
+    /// Names us in what is sent to groups of phones.
     ssrc: u32,
 }
 
@@ -116,9 +116,6 @@ impl Desk {
     pub fn new(settings: DeskSettings, trays: Trays) -> Desk {
         let (spoken_in, spoken) = mpsc::channel(16);
         let (done_in, done) = mpsc::channel(64);
-        let mut ssrc = [0; 4];
-        // Without randomness there is a chance that two speakers do not hear one another's pages: no reason to end.
-        let _ = getrandom::fill(&mut ssrc);
         Desk {
             voice: Speech::start(settings.voice.clone(), spoken_in),
             settings,
@@ -130,7 +127,7 @@ impl Desk {
             outbox: Outbox::default(),
             materials: BTreeMap::new(),
             clips: Vec::new(),
-            ssrc: u32::from_be_bytes(ssrc),
+            ssrc: page::own_ssrc(),
         }
     }
 

@@ -209,7 +209,7 @@ async fn forward(mut from: mpsc::Receiver<Command>, to: mpsc::Sender<Command>) {
     }
 }
 
-/// A real engine on a card that plays evenly, whenever its thread gets to run.
+/// A real engine on a card that plays evenly, though its callbacks come whenever their thread gets to run.
 fn engine_on_card(
     latency: Duration,
     mut commands: mpsc::Receiver<Command>,
@@ -225,9 +225,8 @@ fn engine_on_card(
         while !stop.load(Relaxed) {
             due += Duration::from_millis(10);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let late = Instant::now().saturating_duration_since(due);
             let mut out = [0.0; 480];
-            playback.leaves_at(media::ring::monotonic_ns() - late.as_nanos() as u64 + latency.as_nanos() as u64);
+            playback.leaves_at(media::ring::monotonic_ns() + latency.as_nanos() as u64);
             playback.fill(&mut out);
             capture.push(out.iter().map(|_| 0.0));
             let first = out.iter().position(|it| it.abs() > 0.1);

@@ -17,6 +17,7 @@ pub(in super::super) fn write(f: &mut Formatter<'_>, it: &HouseSettings) -> Resu
     write!(f, " house {} {}", Quoted(&it.slug), Quoted(&it.start))?;
     it.floor.iter().try_for_each(|it| write!(f, " floor {}", Quoted(it)))?;
     it.groups.iter().try_for_each(|it| write!(f, " group {}", Quoted(it)))?;
+    it.phones.iter().try_for_each(|it| write!(f, " phones {}", Quoted(it)))?;
     it.drop_in.from.iter().try_for_each(|it| write!(f, " drop-in {}", Quoted(it)))?;
     if !it.drop_in.muted {
         f.write_str(" drop-in-open")?;
@@ -61,6 +62,7 @@ pub(in super::super) fn read(it: &mut Words) -> Read<HouseSettings> {
         match (word.as_str(), house.quiet.last_mut(), house.devices.last_mut()) {
             ("floor", ..) => house.floor = Some(it.name()?),
             ("group", ..) => house.groups.push(it.name()?),
+            ("phones", ..) => house.phones.push(it.name()?),
             ("drop-in", ..) => house.drop_in.from.push(it.name()?),
             ("drop-in-open", ..) => house.drop_in.muted = false,
             ("drop-in-for", ..) => house.drop_in.at_most = it.seconds()?,

@@ -57,6 +57,7 @@ pub fn read(it: &mut Section<'_>, ours: &str) -> House {
     let mut control = house::HouseSettings {
         floor: house.text("floor").map(|text| text.text.to_owned()),
         groups: owned(house.texts("groups")),
+        phones: settings.paging.iter().filter(|it| it.send).map(|it| it.name.clone()).collect(),
         follow: contacts(house.texts("follow").unwrap_or_default(), &mut people),
         drop_in: drop_in(house.section("drop_in")),
         listen_in: listen_in(house.section("listen_in")),

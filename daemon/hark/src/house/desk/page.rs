@@ -33,6 +33,8 @@ const NARROW: usize = 80;
 const AHEAD: usize = 6 * NARROW;
 /// More packets missing than this are no loss: the sender began anew.
 const GAP_AT_MOST: u16 = 50;
+/// Speakers name themselves so in what they send: they reach one another as rooms, and would be heard twice as pages.
+const OF_SPEAKERS: u32 = 0x484b_0000;
 /// RFC 3551, section 6.
 const PCMU: u8 = 0;
 const PCMA: u8 = 8;
@@ -128,6 +130,14 @@ impl Source for Page {
     }
 }
 
+/// How this speaker names itself in what it sends.
+pub fn own_ssrc() -> u32 {
+    let mut random = [0; 2];
+    // Without randomness two speakers may have one name, and phones take them for one.
+    let _ = getrandom::fill(&mut random);
+    OF_SPEAKERS | u32::from(u16::from_be_bytes(random))
+}
+
 /// A page that is being received.
 struct Arriving {
     sound: Producer<f32>,
@@ -139,7 +149,6 @@ struct Arriving {
 pub struct Receiver {
     group: Group,
     socket: UdpSocket,
-    /// We do not play what we send ourselves.
     own_ssrc: u32,
     arriving: Option<Arriving>,
     n_pages: u32,
@@ -192,7 +201,7 @@ impl Receiver {
 
     /// Takes a packet; a page that begins with it is returned.
     fn take(&mut self, packet: &[u8]) -> Option<Paged> {
-        let rtp = Rtp::parse(packet).filter(|it| it.ssrc != self.own_ssrc && !it.payload.is_empty())?;
+        let rtp = Rtp::parse(packet).filter(|it| it.ssrc & 0xffff_0000 != OF_SPEAKERS && !it.payload.is_empty())?;
         let law = match rtp.payload_type {
             PCMU => g711::decode_u,
             PCMA => g711::decode_a,
@@ -291,7 +300,7 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let socket = UdpSocket::from_std(socket).unwrap();
-        Receiver { group, socket, own_ssrc: 7, arriving: None, n_pages: 0, told_codec: false }
+        Receiver { group, socket, own_ssrc: own_ssrc(), arriving: None, n_pages: 0, told_codec: false }
     }
 
     fn packet(payload_type: u8, sequence: u16, ssrc: u32, byte: u8) -> Vec<u8> {
@@ -303,7 +312,7 @@ mod tests {
     #[tokio::test]
     async fn packets_become_one_page_whatever_happens_to_them() {
         let mut receiver = receiver();
-        assert!(receiver.take(&packet(PCMU, 1, 7, 0x10)).is_none(), "our own");
+        assert!(receiver.take(&packet(PCMU, 1, own_ssrc(), 0x10)).is_none(), "a speaker");
         assert!(receiver.take(&packet(9, 1, 5, 0x10)).is_none(), "G.722");
         assert!(receiver.take(b"junk").is_none());
         let Paged { group, mut page, .. } = receiver.take(&packet(PCMU, 65_534, 5, 0x10)).unwrap();

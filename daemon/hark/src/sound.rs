@@ -213,13 +213,15 @@ impl Sound {
 
     /// Asks the engine itself for something.
     pub fn send(&mut self, command: Command) {
-        if let Command::Play { id, .. } | Command::PlayAt { id, .. } = &command
-            && id.0 >= OF_DESK
-        {
-            self.of_desk.insert(*id);
-        }
-        if self.engine.send(command).is_err() {
+        let of_desk = match &command {
+            Command::Play { id, .. } | Command::PlayAt { id, .. } if id.0 >= OF_DESK => Some(*id),
+            _ => None,
+        };
+        if self.engine.send(command).is_ok() {
+            self.of_desk.extend(of_desk);
+        } else {
             warn!("the sound engine takes no commands: it stalls");
+            self.over.extend(of_desk);
         }
     }
 

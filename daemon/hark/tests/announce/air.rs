@@ -17,6 +17,9 @@ use tokio::sync::{mpsc, watch};
 /// What one speaker's clock is wrong by, compared with another's, since they last looked: 50 ppm in 20 s.
 const DRIFT: Duration = Duration::from_millis(1);
 
+/// Periods of silence before a new sound; a shorter hole is a machine that was too busy to play on.
+const GAP: u32 = 20;
+
 /// The network between the speakers.
 #[derive(Clone)]
 pub struct Air {
@@ -221,7 +224,7 @@ fn engine_on_card(
     let settings = EngineSettings { echo_cancellation: false, ..EngineSettings::default() };
     let (mut engine, mut ears) = Engine::start(rings, settings).unwrap();
     std::thread::spawn(move || {
-        let (mut due, mut loud) = (Instant::now(), false);
+        let (mut due, mut quiet_for) = (Instant::now(), GAP);
         while !stop.load(Relaxed) {
             due += Duration::from_millis(10);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -230,10 +233,12 @@ fn engine_on_card(
             playback.fill(&mut out);
             capture.push(out.iter().map(|_| 0.0));
             let first = out.iter().position(|it| it.abs() > 0.1);
-            if let (Some(n), false) = (first, loud) {
+            if let Some(n) = first
+                && quiet_for >= GAP
+            {
                 began.blocking_send(due + latency + Duration::from_micros(n as u64 * 1_000 / 48)).ok();
             }
-            loud = first.is_some();
+            quiet_for = if first.is_some() { 0 } else { quiet_for + 1 };
             while let Ok(command) = commands.try_recv() {
                 engine.send(command).ok().unwrap();
             }

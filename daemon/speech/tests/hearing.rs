@@ -314,3 +314,21 @@ fn in_one_breath_no_first_syllable_is_lost() {
         }
     }
 }
+
+#[test]
+fn our_chime_does_not_begin_a_recording() {
+    let model = model();
+    let chime: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.35).sin() * 0.2).collect();
+    let message = "dinner is ready, come down and wash your hands";
+    for voice in VOICES {
+        let length = say(voice, message).len() as f32 / 16_000.0;
+        for echo in [0.02, 0.1, 0.3] {
+            let scene = Scene::new().silence(500).say(voice, "hello operator, announce").silence(2000);
+            let at = scene.ears.len() / 16 - 1700;
+            let scene = scene.say(voice, message).silence(2500).play(at, &chime, echo).noise(0.001);
+            let (heard, seconds) = announced(&model, &scene, true);
+            assert_eq!(heard, ["wake", "announce:", "recorded"], "{voice} {echo}");
+            assert!((seconds - length).abs() < 0.5, "{voice} {echo}: {seconds} s recorded, {length} s said");
+        }
+    }
+}

@@ -19,7 +19,7 @@ impl Speaker {
     pub(super) fn learn_open(&mut self) {
         let places = announce::places(&self.rooms_heard(), &self.settings.house, &self.settings.room);
         let open = crate::intent::open::sentences(&self.phrases, &self.contacts, &places);
-        let alone = self.house.rooms.is_empty();
+        let alone = self.house.rooms.is_empty() && self.settings.house.phones.is_empty();
         if (&self.house.open, self.house.alone) != (&open, alone) {
             (self.house.open, self.house.alone) = (open, alone);
             self.scope = None;

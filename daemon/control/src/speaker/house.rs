@@ -37,7 +37,7 @@ pub(super) struct House {
     pub(super) devices: Devices,
     /// Open sentences, and whom what follows is for.
     pub(super) open: BTreeMap<String, Audience>,
-    /// Whether there was no other room when they were learned.
+    /// Whether there was nobody to hear it when they were learned.
     pub(super) alone: bool,
     pub(super) queue: Queue,
     pub(super) n_announced: u32,

@@ -72,7 +72,7 @@ pub(super) fn write_event(f: &mut Formatter<'_>, event: &HouseEvent) -> Result {
         HouseEvent::AnnouncementOver(id) => write!(f, "announcement-over {}", Quoted(&id.0)),
         HouseEvent::Delivered(id, missed) => {
             write!(f, "delivered {}", Quoted(&id.0))?;
-            missed.iter().try_for_each(|it| write!(f, " {it}"))
+            write_names(f, missed)
         }
         HouseEvent::Presence { person, room } => {
             write!(f, "presence {}", Quoted(person))?;
@@ -114,6 +114,12 @@ pub(super) fn read_event(it: &mut Words) -> Read<HouseEvent> {
 
 fn id(it: &mut Words) -> Read<AnnouncementId> {
     it.text("an announcement").map(AnnouncementId)
+}
+
+/// Rooms, or groups of phones, whose names may have spaces.
+fn write_names(f: &mut Formatter<'_>, names: &[String]) -> Result {
+    let is_word = |it: &str| !it.is_empty() && !it.contains([' ', '"', '\\', '\n', '\r']);
+    names.iter().try_for_each(|it| if is_word(it) { write!(f, " {it}") } else { write!(f, " {}", Quoted(it)) })
 }
 
 fn names(it: &mut Words) -> Read<Vec<String>> {
@@ -159,7 +165,7 @@ pub(super) fn write_action(f: &mut Formatter<'_>, action: &HouseAction) -> Resul
                 Body::Text(text) => write!(f, " text {}", Quoted(text))?,
                 Body::Recording(id) => write!(f, " recording {}", id.0)?,
             }
-            it.to.iter().try_for_each(|it| write!(f, " {it}"))
+            write_names(f, &it.to)
         }
         HouseAction::Play(id) => write!(f, "play {}", Quoted(&id.0)),
         HouseAction::Drop(id) => write!(f, "drop {}", Quoted(&id.0)),
@@ -195,11 +201,11 @@ pub(super) fn write_announcement(f: &mut Formatter<'_>, id: &AnnouncementId, fro
     match progress {
         Progress::Sent(to) => {
             f.write_str(" sent")?;
-            to.iter().try_for_each(|it| write!(f, " {it}"))
+            write_names(f, to)
         }
         Progress::Delivered(missed) => {
             f.write_str(" delivered")?;
-            missed.iter().try_for_each(|it| write!(f, " {it}"))
+            write_names(f, missed)
         }
         Progress::Waiting => f.write_str(" waiting"),
         Progress::Playing => f.write_str(" playing"),

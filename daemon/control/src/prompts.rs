@@ -152,6 +152,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("list_or", &[]),
     ("should_i_call", &["name"]),
     ("okay", &[]),
+    ("house_code", &["code"]),
     ("no_call", &[]),
     ("nothing_rings", &[]),
     ("nothing_held", &[]),

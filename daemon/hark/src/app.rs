@@ -19,6 +19,7 @@ use tracing::{debug, info};
 use crate::clock::Clock;
 use crate::config::watch::Reload;
 use crate::ears::Ears;
+use crate::house::courier::HouseStatus;
 use crate::house::desk::Counter;
 use crate::lines::FromLine;
 use crate::lines::sip::{self, Known};
@@ -122,6 +123,8 @@ pub struct Parts {
     pub watchdog: Option<crate::systemd::Watchdog>,
     /// Whether the broker answers.
     pub connected: Arc<AtomicBool>,
+    /// What people see of the house.
+    pub house: watch::Receiver<HouseStatus>,
 }
 
 /// Asks whether the card is open, and what it is called.
@@ -445,6 +448,7 @@ impl App {
             measured: self.measured,
             memory_mb: status::memory_mb(),
             cpu_percent: status::cpu_percent(self.started),
+            house: self.parts.house.borrow().clone(),
             problems: self.problems(),
             mqtt: status::Mqtt { connected: self.parts.connected.load(Relaxed), ..self.parts.status.mqtt.clone() },
             ears: status::Ears { unknown_words: self.parts.ears.unknown_words(), ..self.parts.status.ears.clone() },
@@ -467,6 +471,7 @@ impl App {
                 unknown.join(", ")
             ));
         }
+        problems.extend(self.parts.house.borrow().problems.iter().cloned());
         problems
     }
 

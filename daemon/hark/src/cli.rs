@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, doctor, echo, hear, status};
+use crate::cmd::{check, devices, doctor, echo, hear, house, status};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -167,6 +167,11 @@ enum Verb {
     },
     /// Forget the missed calls.
     Clear,
+    /// The speakers of this house: who belongs to it, and how another one joins.
+    House {
+        #[command(subcommand)]
+        act: house::Act,
+    },
     /// Tell the state of the running speaker.
     #[command(after_help = "Examples:\n  hark status\n  hark status --json | jq .call.state")]
     Status {
@@ -250,6 +255,10 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let status = answer.status.context("the speaker sent no status")?;
             status::print(&status, *json)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Verb::House { act } => {
+            let answer = runtime()?.block_on(socket::ask(&socket_path(&arguments, &sources), &Question::House(act.into())))?;
+            house::print(act, answer)
         }
         Verb::Check(options) => check::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),

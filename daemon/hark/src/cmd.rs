@@ -5,4 +5,5 @@ pub mod devices;
 pub mod doctor;
 pub mod echo;
 pub mod hear;
+pub mod house;
 pub mod status;

@@ -1,21 +1,42 @@
 //! The house: speakers that trust one another's keys, and the letters that they send each other.
 
+pub mod air;
 pub mod clock;
+pub mod courier;
 pub mod desk;
+pub mod direct;
+pub mod fresh;
+pub mod identity;
+pub mod join;
+pub mod mdns;
+pub mod members;
 pub mod minutes;
+pub mod multicast;
 pub mod nearby;
+pub mod office;
+pub mod seal;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::house::{HouseEvent, Room, RoomName};
+use control::input::Command;
+use control::phrases::Phrases;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use air::{FromBroker, ToBroker};
 pub use clock::{ClockOffset, Clocks};
+use courier::{Courier, HouseStatus, Kit};
+use direct::Direct;
+use identity::Identity;
+use members::{Card, Members};
+use office::{Asked, Office, Wires};
+
+use crate::request::Request;
 
 /// Letters that may wait for those who read them; a full channel drops the letter, unacknowledged: it comes again.
 const UNREAD: usize = 256;
@@ -146,6 +167,10 @@ pub struct House {
     pub calls: mpsc::Receiver<Delivered>,
     /// Letters about announcements and the wake phrase: `announce.*`, `wake.*`.
     pub desk: mpsc::Receiver<Delivered>,
+    /// Questions of people about the house.
+    pub asked: mpsc::Sender<Asked>,
+    /// What people see of it.
+    pub status: watch::Receiver<HouseStatus>,
     /// To be aborted at the end.
     pub tasks: Vec<JoinHandle<()>>,
 }
@@ -175,26 +200,117 @@ pub struct HouseSettings {
     pub mdns: bool,
 }
 
+/// The house's ends of what connects it to the rest of this speaker.
+pub struct Connections {
+    /// From the broker.
+    pub from_broker: mpsc::Receiver<FromBroker>,
+    /// To the broker.
+    pub to_broker: mpsc::Sender<ToBroker>,
+    /// Codes to be spoken in the room.
+    pub speak: mpsc::Sender<String>,
+}
+
 /// Starts the house of this speaker.
 ///
 /// # Errors
-/// When the folder of keys cannot be used.
-pub fn start(settings: HouseSettings) -> anyhow::Result<House> {
+/// When our key or the list of members cannot be read.
+pub async fn start(settings: HouseSettings, connections: Connections) -> anyhow::Result<House> {
+    let us = Identity::open(&settings.folder)?;
+    let members = Members::open(&settings.folder, us.key())?;
     let clocks = Clocks::new(Instant::now());
-    let (letters_in, mut letters) = mpsc::channel::<Posted>(UNSENT);
+    let (letters_in, letters) = mpsc::channel(UNSENT);
     let (rooms_in, rooms) = watch::channel(Arc::default());
-    let (_boxes, calls, desk) = Boxes::new();
-    let post = Post::new(letters_in, rooms, clocks);
-    let nobody = tokio::spawn(async move {
-        let _keep = (settings, rooms_in);
-        while let Some((letter, tell)) = letters.recv().await {
-            if let (To::Room(room), Some(tell)) = (letter.to, tell) {
-                // Whoever sent it may not wait any more.
-                let _ = tell.send(Err(Undelivered::Unknown(room)));
-            }
+    let (status_in, status) = watch::channel(HouseStatus::default());
+    let (asked_in, asked) = mpsc::channel(16);
+    let (orders, orders_out) = mpsc::channel(UNSENT);
+    let (notices_in, notices) = mpsc::channel(UNREAD);
+    let (seen_in, seen) = mpsc::channel(64);
+    let (boxes, calls, desk) = Boxes::new();
+    let listener = match settings.listen {
+        Some(at) => direct::listen(at).await,
+        None => None,
+    };
+    let links = listener.as_ref().and_then(|it| it.local_addr().ok()).map(|at| reached_at(at, settings.interface));
+    let links: Vec<SocketAddr> = links.into_iter().collect();
+    let multicast = settings.multicast.and_then(|group| match multicast::open(group, settings.interface) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!("without {error:#}; other speakers are told by the other ways");
+            None
         }
     });
-    Ok(House { post, calls, desk, tasks: vec![nobody] })
+    let card = Card {
+        room: settings.room.clone(),
+        name: settings.name.clone(),
+        floor: settings.floor.clone(),
+        groups: settings.groups.clone(),
+    };
+    let port = links.first().map_or(0, SocketAddr::port);
+    let kit = Kit { us, card, port, members, boxes, rooms: rooms_in, status: status_in, clocks: clocks.clone() };
+    let courier = Courier::new(kit)?;
+    let Connections { from_broker, to_broker, speak } = connections;
+    let wires = Wires {
+        letters,
+        asked,
+        notices,
+        orders,
+        from_broker,
+        to_broker,
+        seen,
+        seen_in,
+        multicast,
+        status: status.clone(),
+        speak,
+    };
+    let tasks = vec![
+        tokio::spawn(Direct::new(listener, orders_out, notices_in).run()),
+        tokio::spawn(Office::new(settings, courier, wires, links).run()),
+    ];
+    Ok(House { post: Post::new(letters_in, rooms, clocks), calls, desk, asked: asked_in, status, tasks })
+}
+
+/// As [`start`]; where that cannot be, or is not wanted, a house with nobody in it, and the speaker works without.
+pub async fn start_or_say_why(settings: HouseSettings, wanted: bool, connections: Connections) -> House {
+    let mut problems = Vec::new();
+    if wanted {
+        match start(settings, connections).await {
+            Ok(house) => return house,
+            Err(error) => {
+                tracing::error!("no calls to other rooms: {error:#}");
+                problems.push(format!("no house: {error:#}"));
+            }
+        }
+    }
+    let (_, calls, desk) = Boxes::new();
+    let post = Post::new(mpsc::channel(1).0, watch::channel(Arc::default()).1, Clocks::new(Instant::now()));
+    let status = watch::channel(HouseStatus { problems, ..HouseStatus::default() }).1;
+    House { post, calls, desk, asked: mpsc::channel(1).0, status, tasks: Vec::new() }
+}
+
+/// Speaks the codes by which others join, digit by digit.
+pub async fn speak_codes(mut codes: mpsc::Receiver<String>, phrases: Phrases, requests: mpsc::Sender<Request>) {
+    while let Some(code) = codes.recv().await {
+        let digits = code.chars().map(String::from).collect::<Vec<_>>().join(", ");
+        let text = phrases.prompts.get("house_code").map_or(digits.clone(), |it| it.replace("{code}", &digits));
+        if requests.send(Request { command: Command::Say(text), reply: None }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where others reach what listens at `at`: where that is everywhere, at the address from which the system would send.
+fn reached_at(at: SocketAddr, interface: Option<Ipv4Addr>) -> SocketAddr {
+    if !at.ip().is_unspecified() {
+        return at;
+    }
+    // Nothing is sent: connecting only asks which way it would go (an address for documentation, RFC 5737).
+    let route = || {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let ip = interface.map(IpAddr::V4).or_else(route).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    SocketAddr::new(ip, at.port())
 }
 
 /// Where letters that arrive are handed out, by the part of their kind before the first dot.

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod connection;
 pub mod discovery;
+pub mod letters;
 pub mod outbox;
 pub mod payload;
 pub mod topics;
@@ -27,6 +28,7 @@ use tracing::{debug, warn};
 
 use crate::config::house::Watched;
 use crate::config::{Broker, MqttSettings};
+use crate::house::air::FromBroker;
 use crate::request::Request;
 use connection::{Connection, Notice};
 use outbox::Outbox;
@@ -82,6 +84,8 @@ pub struct Mqtt {
     watched: Vec<Watched>,
     /// What they tell. Bounded; when it is full it is lost, and told again with the next change.
     tidings: Option<mpsc::Sender<HouseEvent>>,
+    /// The house, whose letters we carry.
+    house: Option<letters::Wires>,
     /// Closed when the app is at its end: then we say goodbye.
     outgoing: mpsc::Receiver<Outgoing>,
     /// Bounded; when it is full the request is answered with "busy".
@@ -117,6 +121,7 @@ impl Mqtt {
             callable: Default::default(),
             watched: Vec::new(),
             tidings: None,
+            house: None,
             outgoing,
             requests,
             client: None,
@@ -162,6 +167,7 @@ impl Mqtt {
                     Some(outgoing) => self.tell(outgoing),
                     None => self.say_goodbye(),
                 },
+                Some(letter) = letters::next(&mut self.house) => self.carry(letter),
                 Some(answer) = self.open.join_next() => match answer {
                     Ok((id, result)) => self.answered(id, result),
                     Err(error) => debug!(%error, "a request was given up"),
@@ -247,6 +253,7 @@ impl Mqtt {
                 self.subscribe(&client);
                 self.client = Some(client);
                 self.connected.store(true, Relaxed);
+                self.tell_house(FromBroker::Up);
                 self.outbox.repeat();
             }
             Notice::Received(message) => self.received(&message),
@@ -254,6 +261,7 @@ impl Mqtt {
             Notice::Down => {
                 self.client = None;
                 self.connected.store(false, Relaxed);
+                self.tell_house(FromBroker::Down);
                 self.outbox.lost();
             }
         }
@@ -267,6 +275,7 @@ impl Mqtt {
                 debug!(%error, "subscribing; the connection is gone again");
             }
         }
+        self.subscribe_for_house(client);
     }
 
     /// Publishes the next message, if it is time for one.
@@ -293,6 +302,7 @@ impl Mqtt {
 
     fn received(&mut self, message: &Publish) {
         self.read(message);
+        self.read_for_house(message);
         if self.settings.discovery_prefix.as_deref().map(discovery::birth_topic).as_deref() == Some(&message.topic) {
             if message.payload.as_ref() == b"online" {
                 self.outbox.repeat();

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Broker, Loaded, Settings, Sources};
 use crate::ears::Ears;
 use crate::house::desk::{Counter, Desk, DeskSettings, Group, Trays};
-use crate::house::{self, House, HouseSettings, minutes};
+use crate::house::{self, Connections, House, HouseSettings, minutes};
 use crate::lines::echo::EchoLine;
 use crate::lines::room::RoomLine;
 use crate::lines::sip::{self, SipLine};
@@ -193,7 +193,13 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let (house_in, house) = mpsc::channel(64);
     let tidings = house_in.clone();
     let (errands_in, errands) = mpsc::channel(64);
-    let House { post, calls, desk: letters, tasks: of_house } = house::start(house_settings(settings))?;
+    let (to_house, from_broker) = mpsc::channel(1024);
+    let (to_broker, from_house) = mpsc::channel(256);
+    let (speak, codes) = mpsc::channel(4);
+    let connections = Connections { from_broker, to_broker, speak };
+    let House { post, calls, desk: letters, asked, status: house_status, tasks: of_house } =
+        house::start_or_say_why(house_settings(settings), settings.house.enabled, connections).await;
+    tasks.push(tokio::spawn(house::speak_codes(codes, phrases.clone(), requests_in.clone())));
     tasks.extend(of_house);
     tasks.push(tokio::spawn(house::tell_rooms(post.watch(), house_in.clone())));
     let (rooms, rooms_inbox) = mpsc::channel(256);
@@ -218,8 +224,9 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         requests_in.clone(),
     )
     .watching(settings.house.watched.clone(), tidings);
+    let mqtt = if settings.house.enabled { mqtt.with_house(to_house, from_house) } else { mqtt };
     let connected = mqtt.connected();
-    let doors = Doors { requests: requests_in, questions: questions_in };
+    let doors = Doors { requests: requests_in, questions: questions_in, house: asked };
     let socket = Socket::open(&settings.socket, doors.clone()).await?;
     tasks.push(tokio::spawn(socket.run()));
     if let Some(sources) = sources {
@@ -254,6 +261,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         card: card.state,
         watchdog: systemd::Watchdog::from_environment(),
         connected,
+        house: house_status,
     };
     let inbox = Inbox { lines, heard, house, requests, questions, engine: engine_commands, spoken, reloads };
     let (stop, stopped) = oneshot::channel();

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
 use crate::app;
+use crate::house::office;
 use crate::mqtt::verbs;
 use crate::request::Request;
 use crate::status::Status;
@@ -28,6 +29,8 @@ const MOST_CLIENTS: usize = 16;
 pub enum Question {
     /// The state of everything.
     Status,
+    /// About the house.
+    House(office::Ask),
     /// A command, with the verbs and bodies of docs/mqtt.md.
     Do {
         /// `dial`, `answer`, ...
@@ -49,11 +52,18 @@ pub struct Answer {
     /// To `Status`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub status: Option<Box<Status>>,
+    /// To `House`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub house: Option<office::Told>,
 }
 
 impl Answer {
     fn error(error: impl Into<String>) -> Answer {
-        Answer { ok: false, error: Some(error.into()), status: None }
+        Answer { ok: false, error: Some(error.into()), ..Answer::done() }
+    }
+
+    fn done() -> Answer {
+        Answer { ok: true, error: None, status: None, house: None }
     }
 }
 
@@ -64,6 +74,8 @@ pub struct Doors {
     pub requests: mpsc::Sender<Request>,
     /// Questions.
     pub questions: mpsc::Sender<app::Question>,
+    /// Questions about the house.
+    pub house: mpsc::Sender<office::Asked>,
 }
 
 /// The socket, listening.
@@ -175,7 +187,18 @@ async fn answer(line: &[u8], doors: &Doors) -> Answer {
                 return Answer::error("hark is stopping");
             }
             match status.await {
-                Ok(status) => Answer { ok: true, error: None, status: Some(Box::new(status)) },
+                Ok(status) => Answer { status: Some(Box::new(status)), ..Answer::done() },
+                Err(_) => Answer::error("hark is stopping"),
+            }
+        }
+        Question::House(ask) => {
+            let (reply, told) = oneshot::channel();
+            if doors.house.send((ask, reply)).await.is_err() {
+                return Answer::error("this speaker takes part in no house; `hark status` tells why, or see `house.enabled` in hark.yaml");
+            }
+            match told.await {
+                Ok(Ok(told)) => Answer { house: Some(told), ..Answer::done() },
+                Ok(Err(why)) => Answer::error(why),
                 Err(_) => Answer::error("hark is stopping"),
             }
         }
@@ -191,7 +214,7 @@ async fn answer(line: &[u8], doors: &Doors) -> Answer {
                 return Answer::error("hark is stopping");
             }
             match done.await {
-                Ok(Ok(())) => Answer { ok: true, error: None, status: None },
+                Ok(Ok(())) => Answer::done(),
                 Ok(Err(err)) => Answer::error(err),
                 Err(_) => Answer::error("hark is stopping"),
             }

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::house::courier::HouseStatus;
+
 /// The whole state of a running speaker, as JSON and for people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -38,6 +40,9 @@ pub struct Status {
     pub memory_mb: f64,
     /// Processor time since the start, of one core.
     pub cpu_percent: f64,
+    /// Other speakers.
+    #[serde(default)]
+    pub house: HouseStatus,
     /// What is wrong now, and how to mend it.
     pub problems: Vec<String>,
 }

@@ -32,6 +32,12 @@ pub fn print(status: &Status, json: bool) -> anyhow::Result<()> {
     row("listens for", status.ears.wake_phrases.join(", "));
     row("contacts", status.contacts.to_string());
     row("mqtt", format!("{}{}", status.mqtt.broker, if status.mqtt.connected { ", connected" } else { "" }));
+    if !status.house.members.is_empty() {
+        let up = status.house.members.iter().filter(|it| it.up).count();
+        let refused = status.house.refused.forged + status.house.refused.unknown;
+        let refused = if refused > 0 { format!(", {refused} letters refused") } else { String::new() };
+        row("house", format!("{} other speakers, {up} up{refused}", status.house.members.len()));
+    }
     let volume = status.volume;
     row("volume", format!("call {}, ring {}, announce {}", volume.call, volume.ring, volume.announce));
     if status.muted {

@@ -114,7 +114,7 @@ fn load(script: &Script, scratch: &Path, port: u16) -> anyhow::Result<config::Lo
     let own_port = phone::free_port()?;
     let settings = scratch.join("hark.yaml");
     let text = format!(
-        "room: living room\ncontacts: {}\nstate_dir: {}\nsocket: {}\nmqtt:\n  broker: off\nsip:\n  listen: 127.0.0.1:{own_port}\n",
+        "room: living room\ncontacts: {}\nstate_dir: {}\nsocket: {}\nmqtt:\n  broker: off\nhouse:\n  enabled: false\nsip:\n  listen: 127.0.0.1:{own_port}\n",
         contacts.display(),
         scratch.join("state").display(),
         scratch.join("control.sock").display()

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use control::house::{Room, RoomName};
 use tokio::sync::{mpsc, watch};
 
+use super::courier::HouseStatus;
 use super::{Boxes, ClockOffset, Clocks, Delivered, House, Post, Posted, To, UNSENT, Undelivered};
 
 /// One [`House`] for each room; all are up and trust one another, and a letter arrives at once.
@@ -32,7 +33,8 @@ pub fn houses(rooms: &[&str]) -> Vec<House> {
         let (tell, known) = watch::channel(Arc::new(others.collect()));
         let (letters_in, unsent) = mpsc::channel(UNSENT);
         letters.push((RoomName::from(*room), unsent, tell));
-        houses.push(House { post: Post::new(letters_in, known, clocks), calls, desk, tasks: Vec::new() });
+        let (asked, status) = (mpsc::channel(1).0, watch::channel(HouseStatus::default()).1);
+        houses.push(House { post: Post::new(letters_in, known, clocks), calls, desk, asked, status, tasks: Vec::new() });
     }
     let boxes = Arc::new(boxes);
     for ((room, unsent, tell), house) in letters.into_iter().zip(&mut houses) {

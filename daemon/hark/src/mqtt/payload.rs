@@ -26,6 +26,12 @@ pub struct About {
     pub languages: Vec<String>,
     /// The lines by name; filled in as they report.
     pub lines: BTreeMap<String, Line>,
+    /// The fingerprint of our key, where there is a house.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Where other speakers reach us without a broker.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
 }
 
 /// How a line fares.

@@ -43,6 +43,11 @@ impl Topics {
         format!("{}/waiting", self.speaker)
     }
 
+    /// Letters of other speakers; never retained.
+    pub fn inbox(&self) -> String {
+        format!("{}/inbox", self.speaker)
+    }
+
     /// Figures, now and then.
     pub fn metrics(&self) -> String {
         format!("{}/metrics", self.speaker)

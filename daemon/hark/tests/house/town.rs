@@ -187,7 +187,9 @@ impl Room {
 
     /// Sends a letter there and sees it arrive.
     pub async fn deliver(&self, name: &str, to: &mut Room) {
-        self.post.send(letter(To::Room(name.into()), "call.offer")).await.expect("delivered");
+        // Longer than any end takes to come back to a broker that was away for a moment.
+        let letter = Letter { keep_trying_for: Duration::from_secs(12), ..letter(To::Room(name.into()), "call.offer") };
+        self.post.send(letter).await.expect("delivered");
         let came = timeout(PATIENCE, to.house.calls.recv()).await.expect("came in time").unwrap();
         assert_eq!(
             (came.from.as_str(), came.kind.as_str(), came.body["secret"].as_str()),

@@ -11,6 +11,10 @@ mod broker;
 mod children;
 #[path = "../e2e/house.rs"]
 mod house;
+#[path = "../e2e/household.rs"]
+mod household;
+#[path = "../e2e/network.rs"]
+mod network;
 #[path = "../e2e/phone.rs"]
 mod phone;
 #[path = "../e2e/pulse.rs"]
@@ -20,12 +24,16 @@ mod sound;
 #[path = "../e2e/voice.rs"]
 mod voice;
 
-mod arbitration;
 mod cost;
 mod delays;
 mod endurance;
+mod moves;
+mod outage;
 mod process;
 mod report;
+mod rooms;
+#[path = "../scale/mod.rs"]
+mod scale;
 mod talk;
 mod understanding;
 
@@ -36,7 +44,7 @@ use report::Table;
 type Benchmark = fn() -> Table;
 
 /// The benchmarks by name, in the order of the page.
-const ALL: [(&str, Benchmark); 9] = [
+const ALL: [(&str, Benchmark); 13] = [
     ("delays", delays::measure),
     ("chime", delays::measure_chimes),
     ("cost", cost::measure),
@@ -45,7 +53,11 @@ const ALL: [(&str, Benchmark); 9] = [
     ("demos", endurance::measure_demos),
     ("understanding", understanding::measure),
     ("talk", talk::measure),
-    ("arbitration", arbitration::measure),
+    ("rooms", rooms::measure),
+    ("conference", rooms::measure_conference),
+    ("moves", moves::measure),
+    ("outage", outage::measure),
+    ("scale", scale::measure),
 ];
 
 fn main() -> ExitCode {

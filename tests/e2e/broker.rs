@@ -64,23 +64,8 @@ impl Broker {
     }
 
     fn listen_to(folder: &Path, port: u16, server: Option<Running>) -> Self {
-        let mut subscriber = spawn(
-            Command::new("mosquitto_sub")
-                .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-q", "1", "-F", "%t\t%p", "-t", "#"])
-                .stdout(Stdio::piped()),
-        );
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let (from, to) = (subscriber.stdout.take().expect("piped"), heard.clone());
-        std::thread::spawn(move || {
-            for line in BufReader::new(from).lines().map_while(Result::ok) {
-                let (topic, payload) = line.split_once('\t').unwrap_or((&line, ""));
-                to.lock().expect("messages").push(Message {
-                    at: Instant::now(),
-                    topic: topic.to_owned(),
-                    payload: payload.to_owned(),
-                });
-            }
-        });
+        let subscriber = subscribe(port, heard.clone());
         let broker = Self { port, folder: folder.to_owned(), heard, subscriber, server };
         broker.wait_heard();
         broker
@@ -103,6 +88,10 @@ impl Broker {
     /// Starts mosquitto again after [`Broker::kill`]; whoever listens connects again by and by.
     pub fn start_again(&mut self) {
         self.server = Some(serve(&self.folder, self.port));
+        // What is told at once is not to be missed.
+        let _ = self.subscriber.kill();
+        let _ = self.subscriber.wait();
+        self.subscriber = subscribe(self.port, self.heard.clone());
     }
 
     /// Everything so far.
@@ -156,6 +145,15 @@ impl Broker {
         states
     }
 
+    /// The same of one room.
+    pub fn states_of(&self, room: &str, mark: usize) -> Vec<String> {
+        let topic = format!("hark/{room}/call");
+        let heard = self.heard();
+        let mut states: Vec<String> = heard.iter().skip(mark).filter(|it| it.topic == topic).map(|it| it.get("state")).collect();
+        states.dedup();
+        states
+    }
+
     /// Whether the broker runs (for scenes that shout at it).
     pub fn alive(&mut self) -> bool {
         self.server.as_mut().is_some_and(Running::alive)
@@ -165,6 +163,27 @@ impl Broker {
     pub fn pid(&self) -> u32 {
         self.server.as_ref().expect("a mosquitto of ours that runs").pid()
     }
+}
+
+/// Writes down what is said there.
+fn subscribe(port: u16, to: Arc<Mutex<Vec<Message>>>) -> Child {
+    let mut subscriber = spawn(
+        Command::new("mosquitto_sub")
+            .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-q", "1", "-F", "%t\t%p", "-t", "#"])
+            .stdout(Stdio::piped()),
+    );
+    let from = subscriber.stdout.take().expect("piped");
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let (topic, payload) = line.split_once('\t').unwrap_or((&line, ""));
+            to.lock().expect("messages").push(Message {
+                at: Instant::now(),
+                topic: topic.to_owned(),
+                payload: payload.to_owned(),
+            });
+        }
+    });
+    subscriber
 }
 
 fn serve(folder: &Path, port: u16) -> Running {

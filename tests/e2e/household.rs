@@ -1,7 +1,7 @@
 //! A household for one scene: several speakers, each in its room with a card of its own, phones, and one broker or none.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -35,11 +35,15 @@ pub struct RoomPlan {
     pub more: String,
     /// How much of the loudspeaker the microphone hears.
     pub echo: f32,
+    /// Whether calls get the microphone as it is: no echo cancellation, no noise suppression, no gain control.
+    pub raw: bool,
+    /// How long a command is waited for.
+    pub listen_for: &'static str,
 }
 
 /// A room with nothing particular about it.
 pub fn room(name: &'static str) -> RoomPlan {
-    RoomPlan { name, house: String::new(), more: String::new(), echo: 0.0 }
+    RoomPlan { name, house: String::new(), more: String::new(), echo: 0.0, raw: false, listen_for: "6s" }
 }
 
 /// What is particular about a household.
@@ -196,8 +200,8 @@ impl Household {
     /// The rooms that this one knows to be up.
     pub fn up_at(&self, name: &str) -> Option<Vec<String>> {
         let status = self.try_status(name)?;
-        let rooms = status["house"]["rooms"].as_array()?;
-        Some(rooms.iter().filter(|it| it["up"] == true).filter_map(|it| it["slug"].as_str().map(str::to_owned)).collect())
+        let members = status["house"]["members"].as_array()?;
+        Some(members.iter().filter(|it| it["up"] == true).filter_map(|it| it["room"].as_str().map(str::to_owned)).collect())
     }
 
     fn index(&self, name: &str) -> usize {
@@ -316,6 +320,11 @@ impl Household {
         self.start_heard_in(&[(name, 0.0, Duration::ZERO)], clip)
     }
 
+    /// Begins to let every room hear the same, as it is.
+    pub fn start_saying_everywhere(&self, clip: &Clip) -> Child {
+        self.pulse.start_saying_in_rooms(&vec![clip.clone(); self.rooms.len()])
+    }
+
     /// Somebody says it and is heard in several rooms: so much softer, in dB, so much later; the other rooms are quiet.
     pub fn say_heard_in(&self, places: &[(&str, f32, Duration)], clip: &Clip) {
         assert!(self.start_heard_in(places, clip).wait().expect("paplay").success(), "paplay failed");
@@ -365,6 +374,16 @@ impl Household {
             }
         }
         eventually(what, SOON, || came().then_some(()));
+    }
+
+    /// The room's speaker and a phone talk: it is called from the room by the command line, and answers.
+    #[track_caller]
+    pub fn call_person(&self, from: &str, user: &str) {
+        let ring = self.phone(user).mark();
+        self.does(from, &["call", user]);
+        self.phone(user).rings(ring, SOON);
+        self.phone(user).answer();
+        self.wait_now(from, "connected", SOON);
     }
 
     /// "Call the kitchen" in one room, "answer" in the other: both are connected.
@@ -427,17 +446,17 @@ impl Walls {
     }
 }
 
-/// The code in what `hark house invite` prints: the longest word of digits and dashes.
+/// The code in what `hark house invite` prints: its digits.
 fn code_in(text: &str) -> Option<String> {
-    let is_code = |it: &&str| it.len() >= 4 && it.chars().all(|c| c.is_ascii_digit() || c == '-');
-    text.split(|c: char| c.is_whitespace() || c == '`').filter(is_code).max_by_key(|it| it.len()).map(str::to_owned)
+    let code: String = text.lines().next()?.chars().filter(char::is_ascii_digit).collect();
+    (code.len() >= 4).then_some(code)
 }
 
 fn settings(room: &Room, address: &str, mqtt: &str, multicast: u16, plan: &RoomPlan) -> String {
     let rtp = free_range(20);
     format!(
         "room: {name}\ncontacts: contacts.yaml\nphrases: {phrases}\nstate_dir: state\nsocket: hark.sock\n\
-         speech:\n  model: {model}\naudio:\n  host: pulseaudio\n  input: {name}_mic\n  output: {name}_spk\n\
+         speech:\n  model: {model}\n  listen_for: {listen_for}\naudio:\n  host: pulseaudio\n  input: {name}_mic\n  output: {name}_spk\n{raw}\
          mqtt:\n  {mqtt}\nsip:\n  listen: {address}:{sip}\n  rtp_ports: {rtp}-{last_rtp}\n\
          house:\n  listen: {address}:{house}\n  multicast: 239.255.73.73:{multicast}\n  interface: {address}\n{in_house}\n{more}\n",
         name = room.name,
@@ -446,6 +465,8 @@ fn settings(room: &Room, address: &str, mqtt: &str, multicast: u16, plan: &RoomP
         sip = room.sip_port,
         house = room.house_port,
         last_rtp = rtp + 19,
+        listen_for = plan.listen_for,
+        raw = if plan.raw { "  echo_cancellation: false\n  noise_suppression: false\n  gain_control: false\n" } else { "" },
         in_house = plan.house,
         more = plan.more,
     )
@@ -458,9 +479,4 @@ fn contacts(people: &[Phone]) -> String {
         let _ = write!(text, "  - name: {}{rest}\n    addresses:\n      - {}\n", first.to_uppercase(), phone.uri());
     }
     if people.is_empty() { "contacts: []\n".to_owned() } else { text }
-}
-
-/// Whether the folder of a speaker holds this file; for scenes about keys.
-pub fn state_file(folder: &Path, name: &str) -> PathBuf {
-    folder.join("state").join(name)
 }

@@ -193,7 +193,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let (house_in, house) = mpsc::channel(64);
     let tidings = house_in.clone();
     let (errands_in, errands) = mpsc::channel(64);
-    let (to_house, from_broker) = mpsc::channel(1024);
+    // Whoever comes to a large house is told of all rooms at once.
+    let (to_house, from_broker) = mpsc::channel(8192);
     let (to_broker, from_house) = mpsc::channel(256);
     let (speak, codes) = mpsc::channel(4);
     let connections = Connections { from_broker, to_broker, speak };

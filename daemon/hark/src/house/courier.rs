@@ -25,6 +25,8 @@ pub use state::{HouseStatus, Member, Refused};
 
 /// In a house of this size everybody asks everybody how he is; in a larger one only those who have to do with each other.
 const SMALL_HOUSE: usize = 32;
+/// In a larger house people are not told more often than this who is there: when all are switched on at once, that is news every millisecond.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long a letter waits for its acknowledgement before it goes by all ways; doubled each time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 /// The longest wait between attempts.
@@ -99,6 +101,7 @@ pub struct Courier {
     conflicts: BTreeSet<RoomName>,
     /// Something that people can see has changed.
     changed: bool,
+    told: Option<Instant>,
 }
 
 /// What a courier is made of.
@@ -149,6 +152,7 @@ impl Courier {
             warned: None,
             conflicts: BTreeSet::new(),
             changed: true,
+            told: None,
         };
         it.members_changed();
         Ok(it)
@@ -211,7 +215,11 @@ impl Courier {
     pub fn timeout(&mut self, now: Instant) -> Instant {
         self.try_again(now);
         self.ask_around(now);
-        self.tell(now);
+        let lately = self.told.is_some_and(|told| now < told + if self.changed { TELL_EVERY } else { 3 * TELL_EVERY });
+        if self.peers.len() <= SMALL_HOUSE || !lately {
+            self.tell(now);
+            self.told = Some(now);
+        }
         let letters = self.under_way.iter().map(|it| it.next_try.min(it.until)).min();
         let small = self.peers.len() <= SMALL_HOUSE;
         let questions = self.peers.values().filter(|it| it.is_asked(small, now)).map(|it| it.ask_at(now)).min();

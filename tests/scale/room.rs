@@ -224,10 +224,9 @@ impl Inside {
                     self.hang_up_at = Some(Instant::now() + TALK);
                 }
             }
-            Report::Event(Event::Ended { .. }) | Report::Event(Event::Denied(_)) => {
-                if self.called.take().is_some() {
-                    self.counts.failed.fetch_add(1, Relaxed);
-                }
+            Report::Event(Event::Ended { .. } | Event::Denied(_)) => {
+                let failed = u64::from(self.called.take().is_some());
+                self.counts.failed.fetch_add(failed, Relaxed);
             }
             _ => (),
         }

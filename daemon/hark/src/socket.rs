@@ -194,7 +194,9 @@ async fn answer(line: &[u8], doors: &Doors) -> Answer {
         Question::House(ask) => {
             let (reply, told) = oneshot::channel();
             if doors.house.send((ask, reply)).await.is_err() {
-                return Answer::error("this speaker takes part in no house; `hark status` tells why, or see `house.enabled` in hark.yaml");
+                return Answer::error(
+                    "this speaker takes part in no house; `hark status` tells why, or see `house.enabled` in hark.yaml",
+                );
             }
             match told.await {
                 Ok(Ok(told)) => Answer { house: Some(told), ..Answer::done() },

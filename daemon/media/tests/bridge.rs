@@ -110,7 +110,7 @@ impl Table {
 impl Guest {
     fn speak(&mut self) {
         self.frame += 1;
-        if self.frame % 2 != 0 {
+        if !self.frame.is_multiple_of(2) {
             return;
         }
         let samples: [f32; PACKET] = std::array::from_fn(|n| self.says[(self.at + n) % self.says.len()]);

@@ -84,6 +84,7 @@ fn while_a_call_moves_the_far_end_hears_no_gap() {
     }
     let heard = house.phone("mom").heard();
     let _ = humming.kill();
+    let _ = humming.wait();
     let gap = longest_gap(&heard, -45.0);
     println!("longest gap at mom's: {gap:?}");
     assert!(gap <= LONGEST_GAP, "{gap:?}");

@@ -97,6 +97,9 @@ pub struct Wires {
     pub speak: mpsc::Sender<String>,
 }
 
+/// Joining a house: with whom, straight to where, until when, and who waits for the outcome.
+type UnderWay = (Joining, Option<SocketAddr>, Instant, oneshot::Sender<Result<Told, String>>);
+
 /// The task.
 pub struct Office {
     settings: HouseSettings,
@@ -106,7 +109,7 @@ pub struct Office {
     mdns: Option<Mdns>,
     sighted: VecDeque<SocketAddr>,
     invitation: Option<Invitation>,
-    joining: Option<(Joining, Option<SocketAddr>, Instant, oneshot::Sender<Result<Told, String>>)>,
+    joining: Option<UnderWay>,
     say_again: Instant,
 }
 

@@ -33,12 +33,15 @@ pub struct Road {
     pub kinds: Mutex<Vec<String>>,
 }
 
+/// Frames of sound and when they came.
+type Heard = Arc<Mutex<Vec<(Instant, Vec<f32>)>>>;
+
 /// A room of the house.
 pub struct Speaker {
     runtime: Option<Runtime>,
     actions: mpsc::Sender<LineAction>,
     seen: Receiver<(Instant, LineEvent)>,
-    heard: Arc<Mutex<Vec<(Instant, Vec<f32>)>>>,
+    heard: Heard,
     last_out: u32,
     /// Letters that leave here.
     pub road: Arc<Road>,

@@ -44,7 +44,7 @@ use report::Table;
 type Benchmark = fn() -> Table;
 
 /// The benchmarks by name, in the order of the page.
-const ALL: [(&str, Benchmark); 13] = [
+const ALL: [(&str, Benchmark); 14] = [
     ("delays", delays::measure),
     ("chime", delays::measure_chimes),
     ("cost", cost::measure),
@@ -56,6 +56,7 @@ const ALL: [(&str, Benchmark); 13] = [
     ("rooms", rooms::measure),
     ("conference", rooms::measure_conference),
     ("moves", moves::measure),
+    ("room-moves", moves::measure_rooms),
     ("outage", outage::measure),
     ("scale", scale::measure),
 ];

@@ -12,7 +12,7 @@ use crate::report::{Table, ms, percentile};
 use crate::sound::Clip;
 use crate::voice::{MOM, PERSON, Voice};
 
-const N_CALLS: usize = 18;
+const N_CALLS: usize = 12;
 const VOICES: [Voice; 3] = [PERSON, Voice::Espeak("en-gb", 150), Voice::Flite("slt")];
 /// Louder than this is speech; the room's noise is far below.
 const LOUD_DB: f32 = -48.0;

@@ -34,6 +34,7 @@ struct Figures {
     /// Over the broker, while nobody calls.
     idle_per_second: f64,
     by_broker_per_call: f64,
+    by_broker_per_first_call: f64,
     letters_per_call: f64,
     /// Percent of a core: broker; all speakers together.
     calling_cpu: (f64, f64),
@@ -86,7 +87,10 @@ fn show(table: &mut Table, it: &Figures, how: &str) {
             "call to answer, median and 95th percentile",
             format!("{:.0} ms, {:.0} ms", percentile(&it.setups, 0.5), percentile(&it.setups, 0.95)),
         ),
-        ("messages over the broker per call", format!("{:.1}", it.by_broker_per_call)),
+        (
+            "messages over the broker per call, and for the first between two rooms",
+            format!("{:.1}, {:.1}", it.by_broker_per_call, it.by_broker_per_first_call),
+        ),
         ("letters from room to room per call", format!("{:.1}", it.letters_per_call)),
         ("messages over the broker while nobody calls", format!("{:.1} a second", it.idle_per_second)),
         (
@@ -152,28 +156,22 @@ fn live(n_rooms: usize, bridged: bool) -> Figures {
     let idle_per_second = (broker.mark() - mark) as f64 / idle.elapsed().as_secs_f64();
     let idle_cpu = percent(before_cpu, idle.elapsed());
 
+    // Who has not called one another yet tell each other their clocks first.
+    let (mark, first) = (broker.mark(), Instant::now());
+    let n_first = call(&rooms, &slugs, &counts, n_rooms / 2);
+    std::thread::sleep(Duration::from_secs(2));
+    let by_broker_first = (broker.mark() - mark) as f64 - idle_per_second * first.elapsed().as_secs_f64();
+    rooms.iter_mut().for_each(|room| while room.setups.try_recv().is_ok() {});
+    let (before_answered, before_letters) = (counts.answered.load(Relaxed), counts.letters.load(Relaxed));
+
     let (mark, before_cpu, calling) = (broker.mark(), cpu(), Instant::now());
-    let mut begun = 0;
-    while calling.elapsed() < CALLING {
-        // Callers and called take turns, so that nobody is busy who was called once.
-        let half = n_rooms / 2;
-        let (from, to) = (begun % half, half + begun % half);
-        if rooms[from].orders.try_send(Order::Call(slugs[to].clone())).is_ok() {
-            begun += 1;
-        }
-        let next = calling + pause(n_rooms) * begun as u32;
-        std::thread::sleep(next.saturating_duration_since(Instant::now()));
-    }
-    let over = |counts: &Counts| (counts.answered.load(Relaxed) + counts.failed.load(Relaxed)) as usize;
-    while over(&counts) < begun && calling.elapsed() < CALLING + Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let begun = call(&rooms, &slugs, &counts, (CALLING.as_secs_f64() / pause(n_rooms).as_secs_f64()) as usize);
     let calling_cpu = percent(before_cpu, calling.elapsed());
     std::thread::sleep(Duration::from_secs(2));
     let passed = calling.elapsed().as_secs_f64();
     let by_broker = (broker.mark() - mark) as f64 - idle_per_second * passed;
     let setups = rooms.iter_mut().flat_map(|room| std::iter::from_fn(|| room.setups.try_recv().ok())).map(ms).collect();
-    let answered = counts.answered.load(Relaxed);
+    let answered = counts.answered.load(Relaxed) - before_answered;
     eprintln!("   {answered} of {begun} calls answered, {} failed", counts.failed.load(Relaxed));
     let memory = (memory_mb(broker.pid()), memory_mb(ours) - before);
     drop(rooms);
@@ -187,11 +185,31 @@ fn live(n_rooms: usize, bridged: bool) -> Figures {
         setups,
         idle_per_second,
         by_broker_per_call: by_broker / begun as f64,
-        letters_per_call: counts.letters.load(Relaxed) as f64 / begun as f64,
+        by_broker_per_first_call: by_broker_first / n_first as f64,
+        letters_per_call: (counts.letters.load(Relaxed) - before_letters) as f64 / begun as f64,
         calling_cpu,
         idle_cpu,
         memory,
     }
+}
+
+/// So many calls, one after the other and answered at once; waits until all are answered or have failed. Gives how many were begun.
+fn call(rooms: &[Room], slugs: &[String], counts: &Counts, n_calls: usize) -> usize {
+    let over = || (counts.answered.load(Relaxed) + counts.failed.load(Relaxed)) as usize;
+    let (before, begin, half) = (over(), Instant::now(), rooms.len() / 2);
+    let mut begun = 0;
+    for i in 0..n_calls {
+        // Callers and called take turns, so that nobody is busy who was called once.
+        let (from, to) = (i % half, half + i % half);
+        begun += usize::from(rooms[from].orders.try_send(Order::Call(slugs[to].clone())).is_ok());
+        let next = begin + pause(rooms.len()) * (i + 1) as u32;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    let all_begun = Instant::now();
+    while over() < before + begun && all_begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    begun
 }
 
 /// Between two calls: in a small house nobody can be in two calls at once, so there are fewer.

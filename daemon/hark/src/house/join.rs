@@ -1,11 +1,13 @@
 //! How a new speaker joins by a short code: a password-authenticated key exchange (SPAKE2, RFC 9382), in which whoever does not know the code learns
 //! nothing and has one guess in each attempt; then both show their keys to each other under the key that only they share.
 //!
-//!     new speaker                    speaker of the house
-//!     1  exchange          ------->
-//!                          <-------  2  exchange; its key and card
-//!     3  key and card      ------->
-//!                          <-------  4  the list of members, or why not
+//! ```text
+//! new speaker                    speaker of the house
+//! 1  exchange          ------->
+//!                      <-------  2  exchange; its key and card
+//! 3  key and card      ------->
+//!                      <-------  4  the list of members, or why not
+//! ```
 
 use std::time::{Duration, Instant};
 

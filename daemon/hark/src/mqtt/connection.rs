@@ -22,6 +22,8 @@ use crate::config::{Broker, MqttSettings, Secret};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// First and longest wait between attempts.
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// So many attempts, about a minute of them, come at least every 4 s; only then do the waits grow.
+const RESTARTS_WITHIN: u32 = 20;
 /// A connection that lived shorter than this did not end the trouble.
 const STABLE: Duration = Duration::from_secs(10);
 /// What comes in may be this large, so that a large retained message somewhere below `do/` cannot keep us out for ever: it is read and thrown away.
@@ -215,7 +217,9 @@ fn complain(failures: u32, why: &str) {
 /// How long to wait after so many failures; `random` of 0 to 1 keeps a house full of speakers from coming back all at once.
 fn wait(failures: u32, random: f64) -> Duration {
     let (shortest, longest) = WAIT;
-    let most = shortest.saturating_mul(1 << failures.min(10)).min(longest);
+    // A broker that is only started again is soon back, and the house waits for it.
+    let doublings = if failures < RESTARTS_WITHIN { failures.min(2) } else { (failures - RESTARTS_WITHIN + 3).min(10) };
+    let most = shortest.saturating_mul(1 << doublings).min(longest);
     shortest + most.saturating_sub(shortest).mul_f64(random.clamp(0.0, 1.0))
 }
 
@@ -237,7 +241,8 @@ mod tests {
             }
         }
         assert_eq!(wait(1, 1.0), Duration::from_secs(2));
-        assert_eq!(wait(3, 1.0), Duration::from_secs(8));
+        assert_eq!(wait(3, 1.0), Duration::from_secs(4));
+        assert_eq!(wait(RESTARTS_WITHIN, 1.0), Duration::from_secs(8));
         assert_eq!(wait(30, 1.0), Duration::from_secs(60));
         assert!((0..100).map(|_| random()).all(|r| (0.0..=1.0).contains(&r)));
     }

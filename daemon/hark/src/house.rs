@@ -12,7 +12,6 @@ pub mod mdns;
 pub mod members;
 pub mod minutes;
 pub mod multicast;
-pub mod nearby;
 pub mod office;
 pub mod seal;
 

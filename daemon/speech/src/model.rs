@@ -44,6 +44,18 @@ pub enum ModelError {
         /// What is wrong with it.
         what: String,
     },
+    /// A line of a text file is not what it should be.
+    #[error("speech model file `{file}`, line {line}, column {column}: {what}; correct it or install the model again")]
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong there.
+        what: String,
+    },
     /// A file cannot be read.
     #[error("speech model file `{file}` cannot be read: {source}; check its owner and permissions")]
     Unreadable {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::graph;
 use crate::model::ModelError;
 
 /// First bytes of every OpenFst file.
@@ -45,6 +46,19 @@ pub(crate) fn folder(model: &Path) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// Checks the acoustic model of ours and its settings; the lists beside it are checked as they are read.
+pub(crate) fn acoustics(model: &Path, n_phones: usize) -> Result<(), ModelError> {
+    text(model, "conf/mfcc.conf")?;
+    text(model, "conf/model.conf")?;
+    let bytes = acoustic_model(model, "am/final.mdl")?;
+    let wanted = graph::Topology { n_phones }.n_kaldi();
+    let tuples = bytes.windows(10).position(|it| it == b"<Tuples> \x04").and_then(|at| Bytes(&bytes[at + 10..]).i32());
+    match tuples {
+        Some(n) if n as usize == wanted => Ok(()),
+        _ => Err(damaged(model.join("am/final.mdl"), &format!("does not belong to the {n_phones} phones of phones.txt"))),
+    }
+}
+
 /// The whole file, which must not be empty.
 fn read(model: &Path, name: &str) -> Result<(PathBuf, Vec<u8>), ModelError> {
     let file = model.join(name);
@@ -66,7 +80,7 @@ fn text(model: &Path, name: &str) -> Result<(), ModelError> {
     if bytes.contains(&0) { Err(damaged(file, "is not a text file")) } else { Ok(()) }
 }
 
-fn acoustic_model(model: &Path, name: &str) -> Result<(), ModelError> {
+fn acoustic_model(model: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
     let (file, bytes) = read(model, name)?;
     if !bytes.starts_with(b"\0B<TransitionModel> ") {
         return Err(damaged(file, "is not a Kaldi acoustic model"));
@@ -78,10 +92,10 @@ fn acoustic_model(model: &Path, name: &str) -> Result<(), ModelError> {
         let n = rest.i32()?;
         rest.skip(4 * usize::try_from(n).ok()?)
     });
-    if end.is_none() { Err(damaged(file, "is cut short")) } else { Ok(()) }
+    if end.is_none() { Err(damaged(file, "is cut short")) } else { Ok(bytes) }
 }
 
-fn fst(model: &Path, name: &str) -> Result<(), ModelError> {
+pub(crate) fn fst(model: &Path, name: &str) -> Result<(), ModelError> {
     let (file, bytes) = read(model, name)?;
     let mut rest = Bytes(&bytes);
     if rest.i32() != Some(FST_MAGIC) {

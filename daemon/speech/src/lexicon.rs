@@ -102,13 +102,19 @@ impl Lexicon {
         self.known().get(&word).map(Known::all).unwrap_or_default()
     }
 
+    /// Whether there is a way to say this word (lower case).
+    pub fn can_say(&self, word: &str) -> bool {
+        let known = self.known().get(word).is_some_and(Known::is_said);
+        known || !self.pronounce(word).is_empty()
+    }
+
     /// Finds the pronunciations of all words of these texts; together this is much quicker than one by one. Where that fails, the words that the lists
     /// have are known nevertheless.
     pub fn learn<'a>(&self, texts: impl IntoIterator<Item = &'a Spoken>) -> Result<(), PronounceError> {
         let mut wanted: Wanted<'a> = BTreeMap::new();
         let mut respelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut want = |text: &str, language: Option<&'a str>| {
-            for word in tidy(text).split(' ').filter(|it| it.chars().any(char::is_alphanumeric)) {
+            for word in tidy(text).split(' ').filter(|it| is_word(it)) {
                 wanted.entry(word.into()).or_default().extend(language);
             }
         };
@@ -311,6 +317,11 @@ fn is_han(word: &str) -> bool {
 /// Whether a voice is of a language that no list is of.
 fn is_foreign(voice: &str) -> bool {
     !["en", "de", "cmn"].contains(&family(voice))
+}
+
+/// A graph has symbols that are no words.
+fn is_word(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric) && !text.contains(['<', '>', '[', ']', '#', '\0'])
 }
 
 /// `en` of `en-GB`.

@@ -5,8 +5,10 @@
 mod check;
 mod decoder;
 pub mod endpoint;
+mod graph;
 pub mod hearing;
 mod history;
+mod homophones;
 pub mod lexicon;
 pub mod listener;
 pub mod model;
@@ -18,6 +20,7 @@ mod recording;
 pub mod say;
 mod score;
 pub mod sentences;
+mod tailored;
 pub mod vad;
 mod wake;
 
@@ -26,6 +29,7 @@ pub use lexicon::{Lexicon, Spoken};
 pub use listener::Listener;
 pub use model::{Model, ModelError};
 pub use notice::{Heard, HearingError, HearingSettings, Listen, Notice};
+pub use pronounce::PronounceError;
 pub use sentences::{Fit, Sentences};
 
 /// The rate of all samples here, in Hz.

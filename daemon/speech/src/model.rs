@@ -2,17 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, RwLock};
+use std::sync::{Arc, RwLock};
 
 use crate::check;
+use crate::homophones::Spelling;
+use crate::lexicon::{Lexicon, Spoken};
+use crate::pronounce::PronounceError;
 use crate::recognizer::UNKNOWN;
+use crate::tailored::{self, Tailored};
 
 /// An acoustic model with its words; clones share it.
 #[derive(Clone)]
 pub struct Model {
-    // `find_word` of the crate wants `&mut`, although libvosk only reads.
-    vosk: Arc<RwLock<vosk::Model>>,
+    kind: Kind,
     path: PathBuf,
+}
+
+#[derive(Clone)]
+enum Kind {
+    /// Without a graph: it understands any word.
+    Ours(Arc<Tailored>),
+    /// An official Vosk model with the words that it has. `find_word` of the crate wants `&mut`, although libvosk only reads.
+    Official(Arc<RwLock<vosk::Model>>),
 }
 
 /// Why a model cannot be used.
@@ -69,6 +80,16 @@ pub enum ModelError {
         "speech model `{0}` has a fixed graph (HCLG.fst) and takes no grammar; use one of the small models, they have HCLr.fst and Gr.fst"
     )]
     FixedGraph(PathBuf),
+    /// The graph cannot be written.
+    #[error(
+        "cannot write the graph of the speech model into `{folder}`: {source}; make room there, or set TMPDIR to another folder"
+    )]
+    NotWritten {
+        /// Where.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// libvosk did not take it.
     #[error(
         "libvosk does not take speech model `{0}` although its files look whole; its reason is on standard error; try another model or install it again"
@@ -77,14 +98,21 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Opens the model in a folder, with all its files checked first.
+    /// Opens the model in a folder, with all its files checked first; one that can learn words listens for English.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        check::folder(path)?;
-        static QUIET: Once = Once::new();
-        QUIET.call_once(|| vosk::set_log_level(vosk::LogLevel::Error));
-        let text = path.to_str().ok_or_else(|| ModelError::Refused(path.into()))?;
-        let vosk = vosk::Model::new(text).ok_or_else(|| ModelError::Refused(path.into()))?;
-        Ok(Self { vosk: Arc::new(RwLock::new(vosk)), path: path.into() })
+        Self::with(path, &["en".to_owned()])
+    }
+
+    /// Opens the model in a folder for these languages (BCP 47), the speaker's first. An official model has its own.
+    pub fn with(path: &Path, languages: &[String]) -> Result<Self, ModelError> {
+        let kind = if path.join("phones.txt").exists() {
+            Kind::Ours(Arc::new(Tailored::open(path, languages)?))
+        } else {
+            check::folder(path)?;
+            let vosk = tailored::open(path).ok_or_else(|| ModelError::Refused(path.into()))?;
+            Kind::Official(Arc::new(RwLock::new(vosk)))
+        };
+        Ok(Self { kind, path: path.into() })
     }
 
     /// The folder it came from.
@@ -92,9 +120,32 @@ impl Model {
         &self.path
     }
 
+    /// How it says words; `None` for an official model, which has only the words that it has.
+    pub fn lexicon(&self) -> Option<&Lexicon> {
+        match &self.kind {
+            Kind::Ours(it) => Some(it.lexicon()),
+            Kind::Official(_) => None,
+        }
+    }
+
+    /// Learns all that will have to be understood, where the model can; together that is quicker than later, one by one. `unknown_words` tells what
+    /// could not be learned, the error why.
+    pub fn learn(&self, texts: &[Spoken]) -> Result<(), PronounceError> {
+        match &self.kind {
+            Kind::Ours(it) => it.learn(texts),
+            Kind::Official(_) => Ok(()),
+        }
+    }
+
     /// Tells whether the model can hear this word (lower case, as in its words.txt).
     pub fn knows(&self, word: &str) -> bool {
-        !word.is_empty() && !word.contains('\0') && self.write().find_word(word).is_some()
+        if word.is_empty() || word.contains('\0') {
+            return false;
+        }
+        match &self.kind {
+            Kind::Ours(it) => word == UNKNOWN || it.lexicon().can_say(word),
+            Kind::Official(it) => it.write().unwrap_or_else(|it| it.into_inner()).find_word(word).is_some(),
+        }
     }
 
     /// The words of these sentences that the model cannot hear.
@@ -102,6 +153,10 @@ impl Model {
         let mut words = BTreeSet::new();
         for sentence in sentences {
             words.extend(tidy(sentence.as_ref()).split(' ').filter(|it| !it.is_empty()).map(str::to_owned));
+        }
+        if let Kind::Ours(it) = &self.kind {
+            // Why a word cannot be said is told by `learn`.
+            let _ = it.lexicon().learn(&words.iter().map(Spoken::plain).collect::<Vec<_>>());
         }
         words.retain(|it| !self.knows(it));
         words
@@ -114,13 +169,23 @@ impl Model {
         if text.split(' ').all(|it| it != UNKNOWN && self.knows(it)) { text } else { String::new() }
     }
 
-    pub(crate) fn recognizer(&self, grammar: &[String]) -> Option<vosk::Recognizer> {
-        let vosk = self.vosk.read().unwrap_or_else(|it| it.into_inner());
-        vosk::Recognizer::new_with_grammar(&vosk, crate::RATE_HZ as f32, grammar)
+    pub(crate) fn recognizer(&self, grammar: &[String]) -> Option<(vosk::Recognizer, Spelling)> {
+        match &self.kind {
+            Kind::Ours(it) => it.recognizer(grammar).ok().flatten(),
+            Kind::Official(it) => {
+                let vosk = it.read().unwrap_or_else(|it| it.into_inner());
+                let recognizer = vosk::Recognizer::new_with_grammar(&vosk, crate::RATE_HZ as f32, grammar)?;
+                Some((recognizer, Spelling::default()))
+            }
+        }
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, vosk::Model> {
-        self.vosk.write().unwrap_or_else(|it| it.into_inner())
+    /// Changes when recognizers should be made anew, because the words that they were made from are no longer the newest.
+    pub(crate) fn generation(&self) -> u64 {
+        match &self.kind {
+            Kind::Ours(it) => it.generation(),
+            Kind::Official(_) => 0,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Vosk behind one small struct: samples in, words with times and confidences out.
 
+use crate::homophones::Spelling;
 use crate::model::Model;
 
 /// The word that stands for everything the grammar does not have.
@@ -23,6 +24,9 @@ pub struct Recognizer {
     model: Model,
     grammar: Vec<String>,
     vosk: vosk::Recognizer,
+    spelling: Spelling,
+    /// Of the model's words.
+    generation: u64,
     samples: Vec<i16>,
     /// Samples since the start or the last result.
     fed: u64,
@@ -45,8 +49,9 @@ impl Recognizer {
         if model.knows(UNKNOWN) {
             grammar.push(UNKNOWN.into());
         }
-        let vosk = make(model, &grammar)?;
-        Some(Self { model: model.clone(), grammar, vosk, samples: Vec::new(), fed: 0, before: 0 })
+        let (vosk, spelling) = make(model, &grammar)?;
+        let generation = model.generation();
+        Some(Self { model: model.clone(), grammar, vosk, spelling, generation, samples: Vec::new(), fed: 0, before: 0 })
     }
 
     /// Decodes 16 kHz samples between -1 and 1.
@@ -67,14 +72,16 @@ impl Recognizer {
 
     /// The words so far. Lags the sound by the look-ahead of the model (250 ms or so).
     pub fn partial(&mut self) -> String {
-        self.vosk.partial_result().partial.to_owned()
+        let text = self.vosk.partial_result().partial.to_owned();
+        if self.spelling.is_plain() { text } else { self.spelling.text(text) }
     }
 
     /// The words so far with their times, and with confidences that are still moving; dearer than [`Recognizer::partial`].
     pub fn partial_words(&mut self) -> Vec<Word> {
         self.vosk.set_partial_words(true);
-        let words = words(&self.vosk.partial_result().partial_result, self.before);
+        let mut words = words(&self.vosk.partial_result().partial_result, self.before);
         self.vosk.set_partial_words(false);
+        self.spelling.words(&mut words);
         words
     }
 
@@ -83,10 +90,11 @@ impl Recognizer {
         if self.fed == 0 {
             return Vec::new();
         }
-        let words = match self.vosk.final_result() {
+        let mut words = match self.vosk.final_result() {
             vosk::CompleteResult::Single(result) => words(&result.result, self.before),
             vosk::CompleteResult::Multiple(_) => Vec::new(),
         };
+        self.spelling.words(&mut words);
         self.reset();
         words
     }
@@ -99,20 +107,23 @@ impl Recognizer {
         self.vosk.reset();
         self.before += self.fed;
         self.fed = 0;
-        if self.before > RENEW_AFTER
-            && let Some(vosk) = make(&self.model, &self.grammar)
+        // One that keeps to words which the model has replaced keeps a second model in memory.
+        if (self.before > RENEW_AFTER || self.generation != self.model.generation())
+            && let Some((vosk, spelling)) = make(&self.model, &self.grammar)
         {
             self.vosk = vosk;
+            self.spelling = spelling;
+            self.generation = self.model.generation();
             self.before = 0;
         }
     }
 }
 
-fn make(model: &Model, grammar: &[String]) -> Option<vosk::Recognizer> {
-    let mut vosk = model.recognizer(grammar)?;
+fn make(model: &Model, grammar: &[String]) -> Option<(vosk::Recognizer, Spelling)> {
+    let (mut vosk, spelling) = model.recognizer(grammar)?;
     vosk.set_words(true);
     vosk.set_partial_words(false);
-    Some(vosk)
+    Some((vosk, spelling))
 }
 
 fn words(from: &[vosk::Word<'_>], before: u64) -> Vec<Word> {

@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+pub mod alike;
 mod check;
 mod decoder;
 pub mod endpoint;
@@ -12,6 +13,7 @@ mod homophones;
 pub mod lexicon;
 pub mod listener;
 pub mod model;
+pub mod nearest;
 pub mod notice;
 pub mod phones;
 mod pronounce;

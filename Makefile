@@ -18,7 +18,7 @@ config := $(if $(CONFIG),--config '$(CONFIG)')
 # One line in bold that says what is going to happen.
 step = @printf '\033[1m== %s\033[0m\n' '$(1)'
 
-.PHONY: help run demo build test lint deny bench install uninstall deps test-deps clean
+.PHONY: help run demo build test lint deny bench model install uninstall deps test-deps clean
 
 help: ## this list
 	@echo 'Hark, a calling speaker. Targets:'
@@ -61,6 +61,9 @@ deny: ## licences, sources and known flaws of everything we build on (cargo-deny
 bench: build test-deps ## the figures of docs/benchmarks.md, measured here
 	$(call step,measuring)
 	cargo bench --locked --workspace
+
+model: ## make the speech model models/hark anew: two hours, synthetic voices, and the recordings in ../shared/data where they are
+	models/train/run.sh
 
 install: build ## install into /usr/local with the systemd unit (asks for sudo where it must)
 	tools/install.sh install '$(hark)'

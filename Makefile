@@ -18,7 +18,7 @@ config := $(if $(CONFIG),--config '$(CONFIG)')
 # One line in bold that says what is going to happen.
 step = @printf '\033[1m== %s\033[0m\n' '$(1)'
 
-.PHONY: help run demo build test lint deny bench model install uninstall deps test-deps clean
+.PHONY: help run demo build test lint deny bench bench-ears model install uninstall deps test-deps clean
 
 help: ## this list
 	@echo 'Hark, a calling speaker. Targets:'
@@ -49,7 +49,7 @@ test: test-deps ## every test, end to end ones included, with real peers on this
 
 lint: deps ## formatting, clippy and documentation, warnings refused
 	$(call step,looking at the formatting)
-	cargo fmt -p control -p media -p speech -p hark --check
+	cargo fmt -p control -p media -p speech -p hark -p ears --check
 	$(call step,looking for what clippy warns of)
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	$(call step,building the documentation)
@@ -61,6 +61,12 @@ deny: ## licences, sources and known flaws of everything we build on (cargo-deny
 bench: build test-deps ## the figures of docs/benchmarks.md, measured here
 	$(call step,measuring)
 	cargo bench --locked --workspace
+
+bench-ears: ## how well voices are understood; PARTS=wake,commands,names,people,talk,delay,pauses,cost HOURS=6
+	@tools/deps.sh ears
+	$(call step,measuring the ears)
+	cargo build --release --locked --workspace --bin ears
+	'$(CARGO_TARGET_DIR)/release/ears' $(PARTS) $(if $(HOURS),hours=$(HOURS)) $(if $(MODEL),model=$(MODEL))
 
 model: ## make the speech model models/hark anew: two hours, synthetic voices, and the recordings in ../shared/data where they are
 	models/train/run.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Hark is built and run with, and nothing twice: Debian packages, libvosk, and (where Debian's are too old) meson and abseil.
-# usage: tools/deps.sh [run|test]     `test` adds the peers that the end-to-end tests talk to.
+# usage: tools/deps.sh [run|test|ears]     `test` adds the peers that the end-to-end tests talk to, `ears` those that `make bench-ears` compares.
 # Debian 12 and 13, Raspberry Pi OS of the same age; x86-64, arm64 and armhf (ARMv7). As root, or with sudo.
 # Everything that is not a Debian package goes to .deps/ beside this project; delete it to start afresh. Nothing else is touched.
 set -euo pipefail
@@ -16,7 +16,7 @@ die() { printf 'deps: %s\n' "$*" >&2; exit 1; }
 # Whether version $1 is $2 or newer.
 at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
-case $want in run | test) ;; *) die "usage: tools/deps.sh [run|test]" ;; esac
+case $want in run | test | ears) ;; *) die "usage: tools/deps.sh [run|test|ears]" ;; esac
 
 # --- The Rust toolchain, first: without it the rest is for nothing -------------------------------------------------------
 rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
@@ -28,7 +28,8 @@ at_least "$rust_here" "$rust_needed" || die "Rust $rust_here is too old: $rust_n
 # --- Debian packages -----------------------------------------------------------------------------------------------------
 packages=(build-essential cmake pkg-config clang libclang-dev git ninja-build python3 python3-pip ca-certificates
   libasound2-dev libpulse-dev libssl-dev espeak-ng)
-[ "$want" = run ] || packages+=(pulseaudio pulseaudio-utils mosquitto mosquitto-clients baresip-core sip-tester flite sox)
+[ "$want" != ears ] || packages+=(flite sox festival festvox-kdlpc16k valgrind python3-venv)
+[ "$want" != test ] || packages+=(pulseaudio pulseaudio-utils mosquitto mosquitto-clients baresip-core sip-tester flite sox)
 
 # The architecture of the programs, which on a Raspberry Pi may not be that of its kernel.
 if command -v dpkg >/dev/null; then machine=$(dpkg --print-architecture); else machine=$(uname -m); fi
@@ -98,7 +99,7 @@ fetch() {
   local what=$1 sum=$2 folder=$3; shift 3
   rm -rf "$folder"; mkdir -p "$folder"
   printf '%s --hash=sha256:%s\n' "$what" "$sum" >"$folder/wanted"
-  "$python" -m pip -q download --no-deps --require-hashes -r "$folder/wanted" -d "$folder" "$@" >"$deps/src/pip.log" 2>&1 ||
+  "$python" -m pip -q download --no-deps -r "$folder/wanted" -d "$folder" "$@" >"$deps/src/pip.log" 2>&1 ||
     { tail -5 "$deps/src/pip.log" >&2; die "could not fetch $what with the known checksum; is there a network?"; }
 }
 
@@ -151,4 +152,11 @@ if ! have_abseil; then
   done
   mv "$deps/src/absl/third_party/abseil-cpp/libabsl_strings.a" "$deps/lib/" # last: it is what a second run looks for
   rm -rf "$deps/src/absl"
+fi
+
+# --- wake word spotters to compare with, out of PyPI ---------------------------------------------------------------------
+if [ "$want" = ears ] && ! "$deps/ears/bin/python" -c 'import pocketsphinx, pymicro_wakeword' 2>/dev/null; then
+  say "fetching PocketSphinx and microWakeWord, to compare with"
+  { "$python" -m venv "$deps/ears" && "$deps/ears/bin/pip" -q install -r tests/bench/ears/requirements.txt; } >"$deps/src/pip.log" 2>&1 ||
+    say "they could not be installed; $deps/src/pip.log says why. Measuring goes on without them"
 fi

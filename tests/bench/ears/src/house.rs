@@ -1,0 +1,151 @@
+//! Whom the speaker knows and what it listens for, as the daemon would set it up.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::action::Scope;
+use control::contacts::Contacts;
+use control::input::Input;
+use control::intent::grammar::sentences;
+use control::intent::{Grammar, Intent, Judgement, Loop, parse};
+use control::phrases::Phrases;
+use serde::Deserialize;
+use speech::{Fit, HearingSettings, Listen, Model, Sentences};
+
+/// A path of the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().expect("the project is there").join(path)
+}
+
+/// A folder for what is kept from run to run.
+pub fn cache(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project("target"), PathBuf::from);
+    let folder = target.join("ears").join(name);
+    std::fs::create_dir_all(&folder).expect("a folder beside the build");
+    folder
+}
+
+/// A file of phrases as written.
+#[derive(Deserialize)]
+struct PhrasesFile {
+    language: String,
+    intents: BTreeMap<String, Vec<String>>,
+    prompts: BTreeMap<String, String>,
+    digits: BTreeMap<String, String>,
+    numbers: BTreeMap<String, u8>,
+    labels: BTreeMap<String, String>,
+    names: BTreeMap<String, Vec<String>>,
+}
+
+/// household.yaml, for one language.
+#[derive(Clone, Deserialize)]
+pub struct Household {
+    pub wake: String,
+    pub long: Vec<String>,
+    pub contacts: String,
+}
+
+/// One language of a house.
+pub struct House {
+    pub household: Household,
+    pub grammar: Grammar,
+    sentences: control::intent::Sentences,
+}
+
+/// household.yaml.
+pub fn households() -> BTreeMap<String, Household> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("household.yaml");
+    let text = std::fs::read_to_string(file).expect("household.yaml");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("household.yaml: {error}"))
+}
+
+impl House {
+    pub fn new(language: &str) -> Self {
+        let household = households()[language].clone();
+        Self::with(language, household)
+    }
+
+    /// With exactly these people, each a name.
+    pub fn of_people(language: &str, names: &[String]) -> Self {
+        let person = |(i, name): (usize, &String)| format!("person \"{name}\" at sip:p{i}@192.0.2.1");
+        let people: Vec<String> = names.iter().enumerate().map(person).collect();
+        let contacts = format!("contacts {}", people.join(" "));
+        Self::with(language, Household { contacts, ..households()[language].clone() })
+    }
+
+    fn with(language: &str, household: Household) -> Self {
+        let contacts = match household.contacts.parse() {
+            Ok(Input::Contacts(contacts)) => contacts,
+            other => panic!("household.yaml, contacts: {other:?}"),
+        };
+        let sentences = sentences(&phrases(language), &contacts, &["112".into()]);
+        let grammar = sentences.grammar(Scope::Asleep, &Contacts::default(), &[]);
+        Self { household, grammar, sentences }
+    }
+
+    pub fn meaning(&self, text: &str) -> Option<Intent> {
+        parse(text, &self.sentences)
+    }
+
+    /// What the listener is told.
+    pub fn listen(&self, model: &Model, open_for: Option<Duration>) -> Listen {
+        listen(self.known(model), open_for)
+    }
+
+    /// What is left of the grammar with this model.
+    pub fn known(&self, model: &Model) -> Grammar {
+        self.grammar.clone().without(&model.unknown_words(self.grammar.words()))
+    }
+}
+
+/// Settings as hark.yaml has them.
+pub fn settings(wake_phrases: &[String], listen_for: Duration) -> HearingSettings {
+    HearingSettings { wake_phrases: wake_phrases.to_vec(), min_confidence: 0.5, listen_for, gain_db: 0.0 }
+}
+
+fn phrases(language: &str) -> Phrases {
+    let file = project(&format!("configs/phrases/{language}.yaml"));
+    let text = std::fs::read_to_string(&file).expect("configs/phrases");
+    let it: PhrasesFile = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let PhrasesFile { language, intents, prompts, digits, numbers, labels, names } = it;
+    Phrases { language, intents, prompts, digits, numbers, labels, names }
+}
+
+/// As the daemon makes it of a grammar.
+fn listen(grammar: Grammar, open_for: Option<Duration>) -> Listen {
+    let after_wake = phrases_of(&grammar);
+    let at_once: Arc<[String]> = grammar.at_once.clone().into();
+    let open = Sentences::list(&grammar.open);
+    let grammar = Arc::new(grammar);
+    let judge = |woken: bool| {
+        let grammar = grammar.clone();
+        Arc::new(move |text: &str| fit(grammar.judge(text, woken)))
+    };
+    Listen {
+        after_wake: Sentences::judged(after_wake, judge(true)),
+        at_once: Sentences::judged(at_once, judge(false)),
+        open,
+        recording: false,
+        open_for,
+    }
+}
+
+/// What a recognizer is made from.
+pub fn phrases_of(grammar: &Grammar) -> Arc<[String]> {
+    let pairs = |it: &Loop| -> Vec<String> {
+        let first = it.words.iter().map(|word| format!("{} {word}", it.prefix));
+        first.chain(it.words.iter().flat_map(|word| it.words.iter().map(move |other| format!("{word} {other}")))).collect()
+    };
+    grammar.after_wake.iter().cloned().chain(grammar.loops.iter().flat_map(pairs)).collect()
+}
+
+fn fit(judgement: Judgement) -> Fit {
+    match judgement {
+        Judgement::NotASentence => Fit::Not,
+        Judgement::Prefix => Fit::Begun,
+        Judgement::Complete => Fit::Whole { may_go_on: false },
+        Judgement::CompleteButExtendable => Fit::Whole { may_go_on: true },
+    }
+}

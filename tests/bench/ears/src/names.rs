@@ -1,0 +1,106 @@
+//! Names: common ones told apart, rare ones learned at run time.
+
+use std::path::Path;
+
+use speech::recognizer::Recognizer;
+
+use crate::house::{House, phrases_of};
+use crate::listening::{Ears, recognized};
+use crate::mix::{Condition, MS, Random, Scenery};
+use crate::report::Table;
+use crate::voices::{self, Voice};
+use crate::work;
+
+/// A name, how it is written for the voice, and which voice says it.
+type Said = (String, String, Voice);
+
+pub fn measure(ears: &Ears, _: f64) -> Table {
+    let mut table = Table::new("Names");
+    let read = |file: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a list of names");
+    let words = |text: &str| -> String { text.lines().filter(|it| !it.starts_with('#')).collect::<Vec<_>>().join(" ") };
+    let common: Vec<String> = words(&read("names.txt")).split_whitespace().map(str::to_owned).collect();
+    let rare: Vec<(String, String)> = read("rare.txt")
+        .lines()
+        .filter(|it| !it.starts_with('#'))
+        .flat_map(|it| it.split(';'))
+        .filter_map(|it| it.trim().split_once(' ').map(|(language, name)| (language.to_owned(), name.to_owned())))
+        .collect();
+    let all = voices::of("en");
+    let voice = |i: usize| all[i % all.len()];
+    let said: Vec<Said> = common
+        .iter()
+        .enumerate()
+        .flat_map(|(i, name)| [(i, name), (i + 7, name)].map(|(i, name)| (name.clone(), name.clone(), voice(i))))
+        .collect();
+    let house = House::of_people("en", &common);
+    for (condition, bar) in [(Condition::Clean, Some(97.0)), (Condition::Noise(10), None)] {
+        let (right, wrong) = run(ears, "common names", &house, &said, &[], condition);
+        let what = format!("the {} most common English first names told apart, {}", common.len(), condition.name());
+        match bar {
+            Some(bar) => table.at_least(what, bar, right, "%"),
+            None => table.figure(what, format!("{right:.1} %")),
+        }
+        table.note(format!("Not told apart, {}: {}.", condition.name(), wrong.join(", ")));
+    }
+    // Half by voices that know the language, half by voices that read it as if it were English.
+    let own = |i: usize, language: &str, name: &str| match voice(i) {
+        it @ Voice::Espeak(_, variant, _) => (format!("<voice name=\"{language}+{variant}\">{name}</voice>"), it),
+        it => (name.to_owned(), it),
+    };
+    let in_its_own: Vec<Said> = rare
+        .iter()
+        .enumerate()
+        .map(|(i, (language, name))| {
+            let (written, voice) = own(i % 10, language, name);
+            (name.clone(), written, voice)
+        })
+        .collect();
+    let read_english: Vec<Said> =
+        rare.iter().enumerate().map(|(i, (_, name))| (name.clone(), name.clone(), voice(10 + i % 4))).collect();
+    let names: Vec<String> = rare.iter().map(|it| it.1.clone()).chain(common.iter().take(20).cloned()).collect();
+    let house = House::of_people("en", &names);
+    let (right, wrong) = run(ears, "rare names", &house, &in_its_own, &rare, Condition::Clean);
+    table.at_least(format!("{} rare and foreign names added at run time, said in their languages", rare.len()), 90.0, right, "%");
+    table.note(format!("Rare names not understood: {}.", wrong.join(", ")));
+    let (right, _) = run(ears, "rare names", &house, &read_english, &rare, Condition::Clean);
+    table.figure("the same as English voices read them from the page (flite, festival; often wrongly)", format!("{right:.1} %"));
+    table
+}
+
+/// The part that was understood, %, and what was not.
+fn run(
+    ears: &Ears,
+    what: &str,
+    house: &House,
+    said: &[Said],
+    languages: &[(String, String)],
+    condition: Condition,
+) -> (f64, Vec<String>) {
+    let model = ears.fresh("en");
+    let texts: Vec<speech::Spoken> = languages
+        .iter()
+        .map(|(language, name)| speech::Spoken { language: Some(language.clone()), ..speech::Spoken::plain(name.to_lowercase()) })
+        .collect();
+    if let Err(error) = model.learn(&texts) {
+        eprintln!("   {error}");
+    }
+    let scenery = Scenery::new();
+    let phrases = phrases_of(&house.known(&model));
+    let jobs: Vec<&[Said]> = said.chunks(said.len().div_ceil(4).max(1)).collect();
+    let results = work::all(what, &jobs, |job| {
+        let mut recognizer = Recognizer::new(&model, &phrases);
+        let mut random = Random::new(&job[0].0);
+        let mut results = Vec::new();
+        for (name, written, voice) in job.iter() {
+            let Some(sound) = voice.says(&format!("call {written}")) else { continue };
+            let sound = scenery.around(&sound, condition, 300 * MS, 500 * MS, &mut random);
+            let heard = recognizer.as_mut().map_or_else(String::new, |it| recognized(it, &sound));
+            let right = house.meaning(&heard).is_some_and(|it| it.contact() == Some(name.as_str()));
+            results.push((right, format!("{name} ({heard})")));
+        }
+        results
+    });
+    let results: Vec<(bool, String)> = results.into_iter().flatten().collect();
+    let right = results.iter().filter(|it| it.0).count();
+    (100.0 * right as f64 / results.len().max(1) as f64, results.into_iter().filter(|it| !it.0).map(|it| it.1).collect())
+}

@@ -12,10 +12,12 @@ import texts
 import voices as V
 from paths import CORPUS, MODEL
 
-#: Shard -> (language, voices, sentences). `held` shards speak with the voices that the score build never hears.
+#: Shard -> (language, voices, sentences). `held` shards speak with the voices that the score build never hears; `digits` are said one by
+#: one, or two, and mostly over the telephone.
 SHARDS = {
     "en-espeak": ("en", "espeak", 15000), "de-espeak": ("de", "espeak", 8000), "zh-espeak": ("zh", "espeak", 8000),
     "en-flite": ("en", "flite", 4500), "en-festival": ("en", "festival", 1600),
+    "en-espeak-digits": ("en", "espeak-digits", 1500), "en-flite-digits": ("en", "flite-digits", 1500),
     "en-espeak-held": ("en", "espeak-held", 2000), "de-espeak-held": ("de", "espeak-held", 1000), "zh-espeak-held": ("zh", "espeak-held", 1000),
     "en-flite-held": ("en", "flite-held", 900), "en-festival-held": ("en", "festival-held", 500),
 }
@@ -69,24 +71,25 @@ def synthesise(name):
     pick = lambda rows: rows[int(rng.integers(len(rows)))]
     held, shard = kind.endswith("-held"), Shard(name)
     engine = kind.split("-")[0]
+    sentence = writer.short if kind.endswith("-digits") else writer.sentence
     if engine == "espeak":
         espeak = V.Espeak()
         variants = V.HELD_ESPEAK if held else [v for v in espeak.variants() if v not in V.HELD_ESPEAK] + ["", "", ""]
         for _ in range(n):
-            (text, tight), voice, variant = writer.sentence(), pick(V.ESPEAK_LANGUAGES[language]), pick(variants)
+            (text, tight), voice, variant = sentence(), pick(V.ESPEAK_LANGUAGES[language]), pick(variants)
             said = " ".join(L.pinyin(text)) if language == "zh" else text
             sound = espeak.say(said, voice, variant, rng.integers(100, 250), rng.integers(15, 90), rng.integers(15, 85))
             shard.put(sound, text, f"es:{voice}+{variant}", tight)
     elif engine == "flite":
         flite, names = V.Flite(), V.HELD_FLITE if held else ["slt"] * 4 + ["awb"] * 3 + ["kal16"] * 2
         for _ in range(n):
-            (text, tight), voice = writer.sentence(), pick(names)
+            (text, tight), voice = sentence(), pick(names)
             pitch = rng.uniform(140, 230) if voice == "slt" else rng.uniform(85, 150)
             shard.put(flite.say(text, voice, float(rng.uniform(0.75, 1.35)), float(pitch)), text, "fl:" + voice, tight)
     else:
         names = V.HELD_FESTIVAL if held else V.FESTIVAL
         for voice in names:
-            rows = [writer.sentence() for _ in range(n // len(names))]
+            rows = [sentence() for _ in range(n // len(names))]
             for (text, tight), said in zip(rows, V.festival(voice, [t for t, _ in rows])):
                 shard.put(said, text, "fe:" + voice, tight)
     shard.close()

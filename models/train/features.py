@@ -14,6 +14,8 @@ from voices import RATE
 
 TEMPI = [0.84, 0.88, 0.92, 0.96, 1.04, 1.08, 1.13, 1.18]
 LONGEST_FRAMES = 900
+#: From this copy on the people are mostly heard over the telephone.
+PEOPLE_BY_TELEPHONE = 12
 
 
 def mfcc(samples):
@@ -141,13 +143,13 @@ class World:
         return synthetic_room(rng)
 
 
-def augment(rng, sound, world, tight):
+def augment(rng, sound, world, tight, by_telephone):
     """(samples in the range of int16, seconds put before, stretch of time)"""
     clean, stretch = rng.random() < 0.15, 1.0
     if rng.random() < (0.3 if clean else 0.6):
         stretch = float(rng.choice(TEMPI))
         sound = soxr.resample(sound, RATE, RATE * stretch, quality="QQ")
-    if rng.random() < 0.1:
+    if rng.random() < by_telephone:
         sound = telephone(rng, sound)
     before, after = (rng.uniform(0, 0.1), rng.uniform(0.03, 0.3)) if tight else (rng.uniform(0.05, 0.7), rng.uniform(0.25, 0.8))
     out = np.concatenate([np.zeros(int(before * RATE), np.float32), sound, np.zeros(int(after * RATE), np.float32)])
@@ -178,12 +180,13 @@ def make(shard, copy, seed=7):
         return
     pcm = np.memmap(CORPUS / f"{shard}.pcm", np.int16, "r")
     rng = np.random.default_rng([seed, copy, zlib.crc32(shard.encode())])
+    by_telephone = 0.6 if shard.endswith("-digits") or (shard == "people" and copy >= PEOPLE_BY_TELEPHONE) else 0.1
     world, rows, frames = World(rng, utterances, pcm), [], 0
     name = f"{shard}.{copy}"
     with open(FEATURES / f"{name}.f16", "wb") as file:
         for u in utterances:
             sound = pcm[u["offset"] : u["offset"] + u["n"]].astype(np.float32) / 32768
-            samples, before, stretch = augment(rng, sound, world, u["tight"])
+            samples, before, stretch = augment(rng, sound, world, u["tight"], by_telephone)
             m = mfcc(samples)
             if not 15 <= len(m) <= LONGEST_FRAMES:
                 continue

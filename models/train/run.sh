@@ -49,14 +49,15 @@ in_pairs() {
 say "1/6 words, pronunciations and phone bigrams"
 "$py" lexicon.py "${HARK_MODEL:-$root/models/hark}"
 say "2/6 sentences by synthetic voices, and the recordings of people that may train"
-trained=(en-espeak en-flite en-festival de-espeak zh-espeak) held=(en-espeak-held en-flite-held en-festival-held de-espeak-held zh-espeak-held)
+trained=(en-espeak en-flite en-festival de-espeak zh-espeak en-espeak-digits en-flite-digits)
+held=(en-espeak-held en-flite-held en-festival-held de-espeak-held zh-espeak-held)
 in_pairs corpus.py "${trained[@]}" "${held[@]}"
 "$py" people.py
 say "3/6 features of copies that are bent, echoed and drowned in noise"
 copies=() more=()
 for shard in "${trained[@]}"; do copies+=("$shard.0" "$shard.1"); done
 for shard in "${held[@]}"; do more+=("$shard.0" "$shard.1"); done
-for copy in 0 1 2 3 4 5 6 7 8 9 10 11; do copies+=("people.$copy"); done
+for copy in {0..14}; do copies+=("people.$copy"); done
 in_pairs features.py "${copies[@]}"
 say "4/6 the network for the score card: a part of the voices and of the people is kept aside"
 # What people said, where several sentences are possible, is chosen by the network that is being trained.

@@ -135,3 +135,7 @@ class Writer:
         if k < 0.76:
             return self.person(), tight
         return self.random_words(), False
+
+    def short(self):
+        """Like `sentence`, but one or two digits, or one short word, cut tight."""
+        return (self.digit_string(1, 3) if self.chance(0.9) else self.pick(self.words)), True

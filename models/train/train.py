@@ -87,7 +87,7 @@ def main():
         fresh.rename(path)
 
     begun = saved_at = time.time()
-    recent = []
+    recent, k = [], done + 1
     for k, batch in enumerate(data.stream([a.seed, done, warm], mean, istd), done + 1):
         if k > (a.stop or a.steps):
             break
@@ -105,7 +105,7 @@ def main():
         if time.time() - saved_at > CHECKPOINT_EVERY:
             save(k)
             saved_at = time.time()
-    save(a.stop or a.steps)
+    save(k - 1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, doctor, echo, hear, house, status};
+use crate::cmd::{check, devices, doctor, echo, hear, house, models, status};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -172,6 +172,11 @@ enum Verb {
         #[command(subcommand)]
         act: house::Act,
     },
+    /// Speech models for other languages: list, install, use and remove them. The built-in one needs none of this.
+    Models {
+        #[command(subcommand)]
+        act: models::Act,
+    },
     /// Tell the state of the running speaker.
     #[command(after_help = "Examples:\n  hark status\n  hark status --json | jq .call.state")]
     Status {
@@ -260,6 +265,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let answer = runtime()?.block_on(socket::ask(&socket_path(&arguments, &sources), &Question::House(act.into())))?;
             house::print(act, answer)
         }
+        Verb::Models { act } => models::run(act, &sources),
         Verb::Check(options) => check::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),
         Verb::Doctor => doctor::run(&sources),

@@ -1,6 +1,7 @@
 //! Settings: read from YAML, checked, and from here on impossible to get wrong.
 
 pub mod contacts;
+pub mod edit;
 pub mod file;
 pub mod house;
 pub mod layers;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub room_slug: String,
     /// The sound card and what is done to its sound.
     pub audio: AudioSettings,
+    /// How the wake phrase is listened for.
+    pub wake: WakeSettings,
     /// What is listened for, and the voice.
     pub speech: SpeechSettings,
     /// SIP lines.
@@ -66,6 +69,15 @@ pub struct AudioSettings {
     pub noise_suppression: bool,
     /// For calls.
     pub gain_control: bool,
+}
+
+/// See hark.yaml, `wake`; the phrases are with the decisions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WakeSettings {
+    /// 0 to 1: how readily the phrase is heard.
+    pub sensitivity: f32,
+    /// Whether what was almost the phrase is kept on this machine.
+    pub keep_near_misses: bool,
 }
 
 /// See hark.yaml, `speech`.

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod ears;
 pub mod house;
 pub mod lines;
+pub mod models;
 pub mod mqtt;
 pub mod recorder;
 pub mod request;

@@ -109,7 +109,7 @@ pub fn these(files: &[PathBuf]) -> Outcome {
     let mut kinds = Vec::new();
     let mut lines: Option<Vec<String>> = None;
     let mut spoken: Vec<Spoken> = Vec::new();
-    let mut model = crate::config::paths::model("en", Path::new(""));
+    let mut model = crate::config::paths::model("en", Path::new(""), Path::new(""));
     for (path, tree) in &trees {
         let Some(tree) = tree else { continue };
         if kind(path, tree) == Kind::Settings {

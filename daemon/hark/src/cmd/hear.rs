@@ -11,8 +11,7 @@ use control::intent::{self, grammar};
 use serde::Serialize;
 use speech::{Heard, Hearing, HearingSettings, Listen, Model, Notice};
 
-use crate::config::Sources;
-use crate::config::load;
+use crate::config::{Settings, Sources, load, paths};
 use crate::ears;
 
 /// The exit code of bad configuration (sysexits.h, EX_CONFIG).
@@ -50,7 +49,7 @@ pub struct HearArgs {
     #[arg(long, value_name = "WORDS")]
     pub phrase: Vec<String>,
 
-    /// Folder of a Vosk model, or the name of one that came with Hark.
+    /// Folder of a Vosk model, or the name of one that came with Hark or was installed.
     #[arg(long, value_name = "FOLDER")]
     pub model: Option<PathBuf>,
 }
@@ -85,7 +84,7 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
             return Ok(ExitCode::from(BAD_CONFIGURATION));
         }
     };
-    let model = open(arguments.model.as_deref(), &loaded.settings.speech.model)?;
+    let model = open(arguments.model.as_deref(), &loaded.settings)?;
     for problem in loaded.not_in_model(|text| model.unknown_words([text]).into_iter().collect()) {
         eprintln!("{}: warning: {}; {}", problem.place, problem.what, problem.mend);
     }
@@ -109,13 +108,13 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
     hear_all(&arguments.files, &model, &settings, &listen, meaning)
 }
 
-fn open(wanted: Option<&Path>, configured: &Path) -> anyhow::Result<Model> {
+fn open(wanted: Option<&Path>, settings: &Settings) -> anyhow::Result<Model> {
     let folder = match wanted {
-        None => configured.to_owned(),
+        None => settings.speech.model.clone(),
         Some(path) if path.is_dir() => path.to_owned(),
         Some(path) => {
             let here = std::env::current_dir().context("finding the current folder")?;
-            crate::config::paths::model(&path.to_string_lossy(), &here).unwrap_or_else(|| path.to_owned())
+            paths::model(&path.to_string_lossy(), &here, &settings.state_dir).unwrap_or_else(|| path.to_owned())
         }
     };
     Ok(Model::open(&folder)?)

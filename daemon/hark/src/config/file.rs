@@ -4,7 +4,7 @@ mod house;
 mod mqtt;
 mod sip;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::dialplan::ROOMS;
@@ -13,7 +13,7 @@ use control::speaker::LineSettings;
 use super::problems::Place;
 use super::reader::{Findings, Section, Wrong};
 use super::yaml::{Node, Value};
-use super::{AudioSettings, Settings, SpeechSettings, paths};
+use super::{AudioSettings, Settings, SpeechSettings, WakeSettings, paths};
 
 /// Longest that a call may ring.
 pub const LONGEST_RING: Duration = Duration::from_secs(600);
@@ -41,9 +41,10 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     let room_name = room.map_or("living room", |room| room.text).to_owned();
     let language_text = it.text("language");
     let language = language_text.and_then(|text| it.check(text.place, language_tag(text.text)));
-    let wake_phrases = wake(it.section("wake"));
+    let (wake_phrases, wake) = wake(it.section("wake"));
     let audio = audio(it.section("audio"));
-    let (speech, hearing) = speech(it.section("speech"), whole);
+    let state_dir = place_or_auto(&mut it, "state_dir").unwrap_or_else(paths::state_dir);
+    let (speech, hearing) = speech(it.section("speech"), &state_dir, whole);
     let (sip, mut lines) = sip::read(it.section("sip"));
     let (mqtt, slug) = mqtt::read(it.section("mqtt"), whole);
     let contacts = it.text("contacts").map(|text| (text.place.folder().join(text.text), text.place.clone()));
@@ -56,7 +57,6 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     let mut privacy = it.section("privacy");
     let publish_words = privacy.flag("publish_words").unwrap_or(false);
     privacy.done();
-    let state_dir = place_or_auto(&mut it, "state_dir").unwrap_or_else(paths::state_dir);
     let socket = place_or_auto(&mut it, "socket").unwrap_or_else(paths::socket);
 
     let room_slug = slug.unwrap_or_else(|| slug_of(&room_name));
@@ -88,6 +88,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         control,
         room_slug,
         audio,
+        wake,
         speech,
         sip,
         mqtt,
@@ -102,7 +103,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     File { settings, contacts, phrases, language, wake_phrases, people: house.people }
 }
 
-fn wake(mut it: Section<'_>) -> Vec<(String, Place)> {
+fn wake(mut it: Section<'_>) -> (Vec<(String, Place)>, WakeSettings) {
     let mut phrases = Vec::new();
     if let Some(Node { value: Value::List(list), place }) = it.value("phrases")
         && list.is_empty()
@@ -121,11 +122,15 @@ fn wake(mut it: Section<'_>) -> Vec<(String, Place)> {
         }
         phrases.push((phrase, text.place.clone()));
     }
+    let wake = WakeSettings {
+        sensitivity: it.fraction("sensitivity").unwrap_or(0.5),
+        keep_near_misses: it.flag("keep_near_misses").unwrap_or(false),
+    };
     it.done();
     if phrases.is_empty() {
         phrases.push(("hello operator".into(), Place::BuiltIn));
     }
-    phrases
+    (phrases, wake)
 }
 
 fn wake_phrase(text: &str) -> Result<String, Wrong> {
@@ -163,13 +168,13 @@ struct Hearing {
     sure_confidence: f32,
 }
 
-fn speech(mut it: Section<'_>, whole: bool) -> (SpeechSettings, Hearing) {
+fn speech(mut it: Section<'_>, state_dir: &Path, whole: bool) -> (SpeechSettings, Hearing) {
     let model = it.text("model");
     let name = model.map_or("en", |text| text.text);
     let place = model.map_or(Place::BuiltIn, |text| text.place.clone());
-    let found = paths::model(name, &place.folder());
+    let found = paths::model(name, &place.folder(), state_dir);
     if found.is_none() && whole {
-        let mend = "write `en` for the one that comes with Hark, or the folder of a Vosk model as `./models/name`";
+        let mend = "write `en` for the one that comes with Hark, install it (`hark models list`), or write the folder of a Vosk model as `./models/name`";
         it.findings().problem(&place, format!("there is no speech model `{name}`"), mend);
     }
     let voice = it.value("voice").cloned();

@@ -2,16 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder of a model: a path, relative to `folder`, or the name of one that came with Hark. `None` where it is not found.
-pub fn model(name: &str, folder: &Path) -> Option<PathBuf> {
+/// The folder of a model: a path, relative to `folder`, or the name of one that came with Hark or was installed. `None` where it is not found.
+pub fn model(name: &str, folder: &Path, state_dir: &Path) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(folder.join(name)).filter(|path| path.is_dir());
     }
     let system = ["/usr/local/share/hark", "/usr/share/hark"].map(PathBuf::from);
     let beside = [std::env::current_exe().ok(), std::env::current_dir().ok()];
     let above = beside.iter().flatten().flat_map(|path| path.ancestors()).map(Path::to_owned);
-    let roots = above.flat_map(|root| [root.join("share/hark"), root]).chain(system);
-    roots.map(|root| root.join("models").join(name)).find(|path| path.join("conf").is_dir())
+    let installed = [state_dir.to_owned(), "/var/lib/hark".into()];
+    let roots = above.flat_map(|root| [root.join("share/hark"), root]).chain(system).chain(installed);
+    roots.map(|root| root.join("models").join(name)).find(|path| is_model(path))
+}
+
+/// Whether a folder looks like that of a model: the newer layout, or the older one with all files side by side.
+pub fn is_model(folder: &Path) -> bool {
+    folder.join("conf").is_dir() || folder.join("final.mdl").is_file()
 }
 
 /// systemd's `StateDirectory=`, else the user's state folder.

@@ -91,6 +91,8 @@ pub struct Call {
     pub rest: VecDeque<Rung>,
     /// Contacts who could have been meant instead.
     pub others: Vec<String>,
+    /// The group whose members are called together with this one.
+    pub group: Option<String>,
     /// How the caller wants it to be taken.
     pub how: How,
     /// Whether it is on its own.

@@ -13,6 +13,8 @@ use crate::speaker::LineSettings;
 pub struct Contacts {
     /// The people; names and aliases are unique, which whoever builds this has checked.
     pub people: Vec<Contact>,
+    /// Names that nobody can tell apart by ear, in sets, as they are heard.
+    alike: Vec<BTreeSet<String>>,
 }
 
 /// One person, or place.
@@ -46,6 +48,33 @@ pub struct Address {
 }
 
 impl Contacts {
+    /// These people, whose names all sound different.
+    pub fn of(people: Vec<Contact>) -> Contacts {
+        Contacts { people, alike: Vec::new() }
+    }
+
+    /// Takes names of different people that nobody can tell apart by ear, in sets: who is called by one of them is asked for before anybody is
+    /// rung. Any spelling will do: a name, an alias, a first name.
+    pub fn set_sounds_alike(&mut self, sets: &[Vec<String>]) {
+        let heard = |set: &Vec<String>| set.iter().map(|it| as_heard(it)).collect::<BTreeSet<_>>();
+        self.alike = sets.iter().map(heard).filter(|it| it.len() > 1).collect();
+    }
+
+    /// The sets that [`Contacts::set_sounds_alike`] was given.
+    pub fn sounds_alike(&self) -> &[BTreeSet<String>] {
+        &self.alike
+    }
+
+    /// The other names that sound like this one, which is written as heard.
+    pub fn sound_like<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
+        self.alike.iter().filter(|it| it.contains(name)).flatten().filter(move |it| *it != name)
+    }
+
+    /// Whether what two people are called by themselves sounds the same.
+    pub fn are_alike(&self, a: &str, b: &str) -> bool {
+        self.sound_like(&as_heard(a)).any(|it| *it == as_heard(b))
+    }
+
     /// These contacts, and the echo test as a contact of its own unless somebody already has its name.
     pub fn with_echo_test(mut self, phrases: &Phrases) -> Contacts {
         let Some((name, aliases)) = phrases.names_of("echo_test").split_first() else { return self };
@@ -78,9 +107,40 @@ impl Contacts {
         self
     }
 
+    /// These contacts, and what the echo test and the rooms are called in another language.
+    pub fn with_names_in(mut self, phrases: &Phrases, rooms: &[&Room]) -> Contacts {
+        let echo = phrases.names_of("echo_test").iter().map(|it| (Uri::echo_test(), it.clone()));
+        let rooms = rooms.iter().flat_map(|room| room_names(room, phrases).into_iter().map(|it| (Uri::room(&room.slug), it)));
+        for (to, name) in echo.chain(rooms) {
+            if self.people.iter().any(|it| it.is_called(&name)) {
+                continue;
+            }
+            let is_at = |it: &&mut Contact| it.addresses.iter().all(|it| it.to == to);
+            self.people.iter_mut().find(is_at).into_iter().for_each(|it| it.aliases.push(name.clone()));
+        }
+        self
+    }
+
     /// The contact of that name, as it is shown.
     pub fn get(&self, name: &str) -> Option<&Contact> {
         self.people.iter().find(|it| it.name == name)
+    }
+
+    /// The names of groups, each once, as they are written first.
+    pub fn groups(&self) -> Vec<&str> {
+        let mut groups: Vec<&str> = Vec::new();
+        for group in self.people.iter().flat_map(|it| &it.groups) {
+            if !groups.iter().any(|it| as_heard(it) == as_heard(group)) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// Those who are in a group, however it is written.
+    pub fn in_group(&self, group: &str) -> Vec<&Contact> {
+        let group = as_heard(group);
+        self.people.iter().filter(|it| !group.is_empty() && it.groups.iter().any(|it| as_heard(it) == group)).collect()
     }
 
     /// Everybody who can be meant by a name, in the order of the file: those whose whole name or alias it is, or else those whose first name it is.
@@ -127,10 +187,15 @@ impl Contact {
         (!title && is_person).then(|| first.to_string())
     }
 
+    /// Its whole names and how they sound, as they are heard.
+    pub fn whole_names(&self) -> impl Iterator<Item = String> {
+        let whole = std::iter::once(&self.name).chain(&self.aliases).chain(&self.sounds_like).map(|it| as_heard(it));
+        whole.filter(|it| !it.is_empty())
+    }
+
     /// Everything that people may say to mean this contact, in the model's words: names, aliases, `sounds_like`, first name.
     pub fn heard_names(&self, phrases: &Phrases) -> BTreeSet<String> {
-        let whole = std::iter::once(&self.name).chain(&self.aliases).chain(&self.sounds_like).map(|it| as_heard(it));
-        whole.chain(self.first_name(phrases)).filter(|it| !it.is_empty()).collect()
+        self.whole_names().chain(self.first_name(phrases)).collect()
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::action::Scope;
-use crate::contacts::{Contacts, as_heard};
+use crate::contacts::{Contact, Contacts, as_heard};
 use crate::dialplan;
 use crate::house::RoomName;
 use crate::input::PromptId;
 use crate::intent::Intent;
 use crate::phrases::Phrases;
-use crate::prompts::Prompt;
+use crate::prompts::{self, Prompt};
 use crate::speaker::Settings;
 use crate::time::Time;
 
@@ -28,6 +28,9 @@ const SPOKEN_WITHIN: Duration = Duration::from_secs(15);
 /// Numbers with fewer digits are confirmed however well they were heard: "call to ..." sounds like "call two".
 const SURE_DIGITS: usize = 3;
 
+/// By so many digits people tell numbers apart.
+const END_OF_A_NUMBER: usize = 3;
+
 /// How many names a question offers at most: nobody remembers more.
 const MAX_OFFERED: usize = 3;
 
@@ -41,6 +44,10 @@ pub enum Dialogue {
     Listening {
         /// The listener has forgotten us.
         until: Time,
+        /// The prompt that tells that something was not understood, until it has been spoken.
+        prompt: Option<PromptId>,
+        /// Whether that has been told.
+        again: bool,
     },
     /// We have asked something.
     Asking {
@@ -97,6 +104,8 @@ pub enum Target {
     },
     /// A number.
     Number(String),
+    /// All of a group.
+    Group(String),
 }
 
 /// What a sentence leads to.
@@ -129,6 +138,8 @@ pub struct Said<'a> {
     pub text: &'a str,
     /// What they mean on their own.
     pub intent: Option<Intent>,
+    /// Whether they say that what was understood before was wrong.
+    pub corrects: bool,
     /// 0 to 1.
     pub confidence: f32,
     /// Whether the wake phrase came first.
@@ -137,11 +148,14 @@ pub struct Said<'a> {
 
 impl Question {
     /// The sentence that asks it.
-    pub fn prompt(&self) -> Prompt {
+    pub fn prompt(&self, contacts: &Contacts, phrases: &Phrases) -> Prompt {
         match self {
-            Question::Which { who, .. } => Prompt::DidYouMean(who.clone()),
+            Question::Which { who, .. } => match alike(who, contacts) {
+                true => Prompt::FirstOrSecond(told_apart(who, contacts, phrases)),
+                false => Prompt::DidYouMean(who.clone()),
+            },
             Question::Sure { whom: Target::Contact { name, .. }, .. } => Prompt::ShouldICall(name.clone()),
-            Question::Sure { whom: Target::Number(number), .. } => Prompt::ShouldICall(number.clone()),
+            Question::Sure { whom: Target::Number(whom) | Target::Group(whom), .. } => Prompt::ShouldICall(whom.clone()),
         }
     }
 
@@ -150,7 +164,7 @@ impl Question {
         match self {
             Question::Which { who, .. } => who,
             Question::Sure { whom: Target::Contact { name, .. }, .. } => std::slice::from_ref(name),
-            Question::Sure { whom: Target::Number(_), .. } => &[],
+            Question::Sure { whom: Target::Number(_) | Target::Group(_), .. } => &[],
         }
     }
 }
@@ -161,7 +175,7 @@ impl Dialogue {
         let due = now + listen_for + SENTENCE_WITHIN;
         match self {
             Dialogue::Asking { until, .. } => *until = due,
-            _ => *self = Dialogue::Listening { until: due },
+            _ => *self = Dialogue::Listening { until: due, prompt: None, again: false },
         }
     }
 
@@ -171,10 +185,15 @@ impl Dialogue {
         *self = Dialogue::Asking { question, prompt, until: now + SPOKEN_WITHIN + listen_for, again };
     }
 
-    /// A prompt has been spoken; tells whether it was the question, so that the listening time begins now.
+    /// It is being told that something was not understood: we listen once more.
+    pub fn listen_again(&mut self, now: Time, prompt: Option<PromptId>, listen_for: Duration) {
+        *self = Dialogue::Listening { until: now + SPOKEN_WITHIN + listen_for, prompt, again: true };
+    }
+
+    /// A prompt has been spoken; tells whether an answer to it is waited for, so that the listening time begins now.
     pub fn said(&mut self, now: Time, spoken: PromptId, listen_for: Duration) -> bool {
         match self {
-            Dialogue::Asking { prompt, until, .. } if *prompt == Some(spoken) => {
+            Dialogue::Asking { prompt, until, .. } | Dialogue::Listening { prompt, until, .. } if *prompt == Some(spoken) => {
                 *prompt = None;
                 *until = now + listen_for + SENTENCE_WITHIN;
                 true
@@ -187,7 +206,9 @@ impl Dialogue {
     pub fn deadline(&self) -> Option<Time> {
         match self {
             Dialogue::Asleep => None,
-            Dialogue::Listening { until } | Dialogue::Asking { until, .. } | Dialogue::Recording { until, .. } => Some(*until),
+            Dialogue::Listening { until, .. } | Dialogue::Asking { until, .. } | Dialogue::Recording { until, .. } => {
+                Some(*until)
+            }
         }
     }
 
@@ -206,7 +227,8 @@ impl Dialogue {
 
     /// What a sentence leads to, given what counts at once in the scope.
     pub fn decide(&self, said: &Said, scope: Scope, contacts: &Contacts, phrases: &Phrases, settings: &Settings) -> Step {
-        let at_once = said.intent.as_ref().is_some_and(|it| it.counts_at_once(scope));
+        let corrects = said.corrects && scope == Scope::RingOut;
+        let at_once = corrects || said.intent.as_ref().is_some_and(|it| it.counts_at_once(scope));
         let for_us = said.woken || self.is_open();
         if !for_us && !at_once {
             return Step::Ignore;
@@ -214,12 +236,18 @@ impl Dialogue {
         if said.confidence.is_nan() || said.confidence < settings.min_confidence {
             return if for_us { Step::Reject } else { Step::Ignore };
         }
-        let answer = self.question().and_then(|question| answer(question, said, contacts, phrases));
+        let answer = self.question().and_then(|question| answer(question, said, contacts, phrases, settings));
         match (answer, &said.intent) {
             (Some(Step::AskAgain), _) if matches!(self, Dialogue::Asking { again: true, .. }) => Step::Drop,
             (Some(step), _) => step,
             (None, Some(Intent::Dial { who, label })) => {
                 dial(who, label.as_deref(), said.confidence, contacts, phrases, settings)
+            }
+            (None, Some(Intent::Rather(who))) => dial(who, None, said.confidence, contacts, phrases, settings),
+            (None, Some(Intent::DialGroup(group))) => {
+                let target = Target::Group(group.clone());
+                let sure = said.confidence >= settings.sure_confidence;
+                if sure { Step::Call(target) } else { Step::Ask(Question::Sure { whom: target, adds: false }) }
             }
             (None, Some(Intent::Add(who))) => dial(who, None, said.confidence, contacts, phrases, settings).adding(),
             (None, Some(Intent::DialNumber(number))) => {
@@ -248,20 +276,25 @@ impl Step {
 }
 
 /// What a sentence means as the answer to a question; `None` if it is none.
-fn answer(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phrases) -> Option<Step> {
+fn answer(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phrases, settings: &Settings) -> Option<Step> {
     let (Question::Which { adds, .. } | Question::Sure { adds, .. }) = question;
-    let step = to_call(question, said, contacts, phrases);
+    let step = match &said.intent {
+        Some(Intent::Rather(who)) => Some(dial(who, None, said.confidence, contacts, phrases, settings)),
+        _ => to_call(question, said, contacts, phrases),
+    };
     if *adds { step.map(Step::adding) } else { step }
 }
 
 fn to_call(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phrases) -> Option<Step> {
     let label = match question {
         Question::Which { label, .. } | Question::Sure { whom: Target::Contact { label, .. }, .. } => label.clone(),
-        Question::Sure { whom: Target::Number(_), .. } => None,
+        Question::Sure { whom: Target::Number(_) | Target::Group(_), .. } => None,
     };
     let call = |name: &str| Step::Call(Target::Contact { name: name.into(), label: label.clone() });
     let text = as_heard(said.text);
-    let is_named = |name: &&String| contacts.get(name).is_some_and(|it| it.heard_names(phrases).contains(&text));
+    // Names that sound alike tell nobody who is meant.
+    let means = |it: &String| *it == text || contacts.sound_like(&text).any(|other| other == it);
+    let is_named = |name: &&String| contacts.get(name).is_some_and(|it| it.heard_names(phrases).iter().any(means));
     let mut named = question.offered().iter().filter(is_named);
     match (named.next(), named.next()) {
         (Some(name), None) => return Some(call(name)),
@@ -277,7 +310,7 @@ fn to_call(question: &Question, said: &Said, contacts: &Contacts, phrases: &Phra
         (Intent::Other(who), Question::Sure { whom: Target::Contact { name, .. }, .. }) => {
             Some(other(who, name, contacts, phrases))
         }
-        (Intent::Other(_), Question::Sure { whom: Target::Number(_), .. }) => Some(Step::NoOther),
+        (Intent::Other(_), Question::Sure { whom: Target::Number(_) | Target::Group(_), .. }) => Some(Step::NoOther),
         _ => None,
     }
 }
@@ -323,4 +356,38 @@ fn dial(
     let mut offered = vec![name.clone()];
     offered.extend(close);
     if offered.len() > 1 { choose(offered, label) } else { Step::Ask(Question::Sure { whom: target, adds: false }) }
+}
+
+/// Whether some of these cannot be told apart by their names.
+fn alike(who: &[String], contacts: &Contacts) -> bool {
+    who.iter().enumerate().any(|(n, a)| who[n + 1..].iter().any(|b| contacts.are_alike(a, b)))
+}
+
+/// These names, each with what the others do not have.
+fn told_apart(who: &[String], contacts: &Contacts, phrases: &Phrases) -> Vec<String> {
+    let people: Vec<&Contact> = who.iter().filter_map(|it| contacts.get(it)).collect();
+    let one = |it: &&Contact| {
+        let others: Vec<&Contact> = people.iter().filter(|other| other.name != it.name).copied().collect();
+        match detail(it, &others, phrases) {
+            Some(detail) => prompts::with_detail(&it.name, &detail, phrases),
+            None => it.name.clone(),
+        }
+    };
+    people.iter().map(one).collect()
+}
+
+/// What somebody has and the others have not: a group, a label, the end of a number.
+fn detail(one: &Contact, others: &[&Contact], phrases: &Phrases) -> Option<String> {
+    let group = one.groups.iter().find(|it| others.iter().all(|other| !other.groups.contains(it))).cloned();
+    let labels = |it: &Contact| it.addresses.iter().filter_map(|it| it.label.clone()).collect::<Vec<_>>();
+    let label = || labels(one).into_iter().find(|it| others.iter().all(|other| !labels(other).contains(it)));
+    let ends = |it: &Contact| it.addresses.iter().filter_map(|it| number_ends(it.to.user()?)).collect::<Vec<_>>();
+    let number = || ends(one).into_iter().find(|it| others.iter().all(|other| !ends(other).contains(it)));
+    group.or_else(|| label().map(|it| phrases.spoken_label(&it))).or_else(|| number().map(|it| prompts::ending_in(&it, phrases)))
+}
+
+fn number_ends(user: &str) -> Option<String> {
+    let number = dialplan::number(user)?;
+    let from = number.len().checked_sub(END_OF_A_NUMBER)?;
+    Some(number[from..].into())
 }

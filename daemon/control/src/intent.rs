@@ -1,11 +1,16 @@
-//! Words -> intent. What people say is a closed set of sentences (see `grammar`) and a few that end in digits.
+//! Words -> intent. What people say is a closed set of sentences (see `grammar`) and a few with digits in them.
 
 pub mod grammar;
-pub mod numbers;
+pub mod heard;
 pub mod open;
 pub mod pattern;
+pub mod slots;
+pub mod ways;
 
-pub use grammar::{Grammar, Judgement, Loop, Sentences};
+pub mod numbers;
+
+pub use grammar::{Meant, Sentences};
+pub use heard::{Grammar, Judgement, Loop};
 
 use crate::action::Scope;
 use crate::contacts::as_heard;
@@ -22,6 +27,8 @@ pub enum Intent {
         /// At which of the addresses; `None`: in ringing order.
         label: Option<String>,
     },
+    /// Calls all of a group.
+    DialGroup(String),
     /// Calls a number that was said digit by digit.
     DialNumber(String),
     /// Calls the first emergency number.
@@ -78,6 +85,8 @@ pub enum Intent {
     No,
     /// "No, the other Anna": not the one offered or being called; of these, or of those with a like name where empty.
     Other(Vec<String>),
+    /// "No, Dad": not the one offered or being called but this one.
+    Rather(Vec<String>),
     /// The first, second or third of those offered, counted from 0.
     Choose(usize),
 }
@@ -87,6 +96,7 @@ impl Intent {
     pub fn name(&self) -> &'static str {
         match self {
             Intent::Dial { .. } => "dial",
+            Intent::DialGroup(_) => "dial_group",
             Intent::DialNumber(_) => "dial_number",
             Intent::Emergency => "emergency",
             Intent::Answer => "answer",
@@ -119,6 +129,7 @@ impl Intent {
             Intent::Yes => "yes",
             Intent::No => "no",
             Intent::Other(_) => "other",
+            Intent::Rather(_) => "rather",
             Intent::Choose(0) => "first",
             Intent::Choose(1) => "second",
             Intent::Choose(_) => "third",
@@ -130,14 +141,16 @@ impl Intent {
         match scope {
             Scope::Asleep | Scope::Command | Scope::InCall | Scope::Recording | Scope::Confirming => false,
             Scope::Ringing => matches!(self, Intent::Answer | Intent::Decline),
-            Scope::RingOut => matches!(self, Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_)),
+            Scope::RingOut => {
+                matches!(self, Intent::No | Intent::Cancel | Intent::HangUp | Intent::Other(_) | Intent::Rather(_))
+            }
         }
     }
 
     /// The contact's name, if it is clear who is meant.
     pub fn contact(&self) -> Option<&str> {
         match self {
-            Intent::Dial { who, .. } | Intent::Other(who) | Intent::Add(who) => match who.as_slice() {
+            Intent::Dial { who, .. } | Intent::Other(who) | Intent::Rather(who) | Intent::Add(who) => match who.as_slice() {
                 [one] => Some(one),
                 _ => None,
             },
@@ -148,5 +161,5 @@ impl Intent {
 
 /// What a sentence means; `None` where it is none of ours.
 pub fn parse(text: &str, sentences: &Sentences) -> Option<Intent> {
-    sentences.meaning(&as_heard(text))
+    sentences.meaning(&as_heard(text)).map(|it| it.intent)
 }

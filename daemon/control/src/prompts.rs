@@ -8,6 +8,12 @@ use crate::phrases::Phrases;
 pub enum Prompt {
     /// We call somebody.
     Calling(String),
+    /// We call all of a group.
+    CallingGroup(String),
+    /// Nobody of a group has answered.
+    NobodyOfGroup(String),
+    /// What was said makes no sense to us; said once.
+    NotUnderstood,
     /// The next address of the ladder, by its label.
     Trying(String),
     /// The next address of the ladder, which has no label.
@@ -22,6 +28,8 @@ pub enum Prompt {
     TalkingTo(String),
     /// "Did you mean ... or ...?"
     DidYouMean(Vec<String>),
+    /// The same of people whose names sound alike, with what tells them apart: who is meant is told by the order.
+    FirstOrSecond(Vec<String>),
     /// "Should I call ...?"
     ShouldICall(String),
     /// A dialogue is stopped.
@@ -124,9 +132,12 @@ pub enum Prompt {
     Text(String),
 }
 
-/// The keys of phrases/*.yaml and the slots that each may use. `list_or`, `list_and` and `list_comma` join names; `unknown_caller` names one who hides.
+/// The keys of phrases/*.yaml and the slots that each may use. `list_or`, `list_and` and `list_comma` join names; `name_detail` and `ending_in` tell people apart, `unknown_caller` names one who hides.
 pub const KEYS: &[(&str, &[&str])] = &[
     ("calling", &["name"]),
+    ("calling_group", &["name"]),
+    ("nobody_of_group", &["name"]),
+    ("not_understood", &[]),
     ("trying", &["label"]),
     ("trying_next", &[]),
     ("is_calling", &["name"]),
@@ -148,6 +159,9 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("on_hold", &["name"]),
     ("talking_to", &["name"]),
     ("did_you_mean", &["names"]),
+    ("first_or_second", &["names"]),
+    ("name_detail", &["name", "detail"]),
+    ("ending_in", &["digits"]),
     ("list_comma", &[]),
     ("list_or", &[]),
     ("should_i_call", &["name"]),
@@ -210,6 +224,9 @@ impl Prompt {
     pub fn key(&self) -> &'static str {
         match self {
             Prompt::Calling(_) => "calling",
+            Prompt::CallingGroup(_) => "calling_group",
+            Prompt::NobodyOfGroup(_) => "nobody_of_group",
+            Prompt::NotUnderstood => "not_understood",
             Prompt::Trying(_) => "trying",
             Prompt::TryingNext => "trying_next",
             Prompt::IsCalling(_) => "is_calling",
@@ -217,6 +234,7 @@ impl Prompt {
             Prompt::OnHold(_) => "on_hold",
             Prompt::TalkingTo(_) => "talking_to",
             Prompt::DidYouMean(_) => "did_you_mean",
+            Prompt::FirstOrSecond(_) => "first_or_second",
             Prompt::ShouldICall(_) => "should_i_call",
             Prompt::Okay => "okay",
             Prompt::NoCall => "no_call",
@@ -279,6 +297,8 @@ impl Prompt {
                 text.replace("{code}", &spoken(&code.to_string())).replace("{name}", &spoken(name))
             }
             Prompt::Calling(name)
+            | Prompt::CallingGroup(name)
+            | Prompt::NobodyOfGroup(name)
             | Prompt::IsCalling(name)
             | Prompt::Ended(_, name)
             | Prompt::OnHold(name)
@@ -305,7 +325,9 @@ impl Prompt {
             | Prompt::NotLetIn(name)
             | Prompt::AlreadyThere(name) => text.replace("{name}", &spoken(name)),
             Prompt::Trying(label) => text.replace("{label}", label),
-            Prompt::DidYouMean(names) => text.replace("{names}", &listed(names, "list_or", phrases)),
+            Prompt::DidYouMean(names) | Prompt::FirstOrSecond(names) => {
+                text.replace("{names}", &listed(names, "list_or", phrases))
+            }
             Prompt::NotReached(names) => text.replace("{names}", &listed(names, "list_and", phrases)),
             Prompt::MissedCalls(callers) => {
                 let times = phrases.prompts.get("missed_times").map_or("", String::as_str);
@@ -318,6 +340,17 @@ impl Prompt {
             _ => text,
         }
     }
+}
+
+/// A name and what tells it from others that sound like it.
+pub fn with_detail(name: &str, detail: &str, phrases: &Phrases) -> String {
+    let text = phrases.prompts.get("name_detail").cloned().unwrap_or_default();
+    text.replace("{detail}", detail).replace("{name}", name)
+}
+
+/// The end of a number, for telling people apart.
+pub fn ending_in(digits: &str, phrases: &Phrases) -> String {
+    phrases.prompts.get("ending_in").map_or("{digits}", String::as_str).replace("{digits}", &spoken(digits))
 }
 
 /// "Mom, Dad and the kitchen".

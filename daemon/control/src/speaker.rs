@@ -5,6 +5,7 @@ mod calling;
 mod commands;
 mod conference;
 mod events;
+mod group;
 mod handover;
 mod house;
 mod rooms;
@@ -16,13 +17,13 @@ use std::time::Duration;
 
 use crate::action::{Action, CallReport, CallState, Earcon, Event, History, LineAction, Report, Scope, SoundAction};
 use crate::call::{How, Seat, State};
-use crate::contacts::Contacts;
+use crate::contacts::{Contacts, as_heard};
 use crate::conversation::Dialogue;
 use crate::dialplan::LineName;
 use crate::focus::{self, Focus};
 use crate::house::{HouseSettings, RoomName};
 use crate::input::{Bus, Input, PromptId};
-use crate::intent::{Grammar, Intent, Sentences, grammar};
+use crate::intent::{Grammar, Intent, Meant, Sentences, grammar};
 use crate::phrases::Phrases;
 use crate::prompts::Prompt;
 use crate::switchboard::Switchboard;
@@ -87,8 +88,14 @@ pub struct Speaker {
     whereabouts: BTreeMap<String, Option<RoomName>>,
     /// Whether the call goes with the person.
     following: bool,
+    /// Our own language.
     phrases: Phrases,
-    sentences: Sentences,
+    /// The others in which we may be spoken to.
+    also_understood: Vec<Phrases>,
+    /// Those of all these languages, ours first.
+    sentences: Vec<Sentences>,
+    /// In which of them we were spoken to last, and answer.
+    speaks: usize,
     history: History,
 
     calls: Switchboard,
@@ -106,7 +113,8 @@ pub struct Speaker {
     n_prompts: u32,
     /// Prompts that are being spoken or wait for it, and until when.
     speaking: BTreeMap<PromptId, Time>,
-    last_said: String,
+    /// And in which language.
+    last_said: (String, usize),
     told: CallReport,
 
     now: Time,
@@ -119,8 +127,21 @@ pub struct Speaker {
 impl Speaker {
     /// A speaker without calls. Its first actions set the volumes and begin to listen.
     pub fn new(settings: Settings, contacts: Contacts, phrases: Phrases, history: History) -> Speaker {
+        Speaker::of_languages(settings, contacts, phrases, Vec::new(), history)
+    }
+
+    /// One that is spoken to in other languages too. It answers in the language in which it was spoken to, and speaks its own of its own accord.
+    pub fn of_languages(
+        settings: Settings,
+        contacts: Contacts,
+        phrases: Phrases,
+        also_understood: Vec<Phrases>,
+        history: History,
+    ) -> Speaker {
         let mut it = Speaker {
-            sentences: Sentences::default(),
+            sentences: Vec::new(),
+            also_understood,
+            speaks: 0,
             people: Contacts::default(),
             contacts: Contacts::default(),
             whereabouts: BTreeMap::new(),
@@ -139,7 +160,7 @@ impl Speaker {
             busy_until: None,
             n_prompts: 0,
             speaking: BTreeMap::new(),
-            last_said: String::new(),
+            last_said: (String::new(), 0),
             told: IDLE,
             now: Time::ZERO,
             lines: Vec::new(),
@@ -160,7 +181,10 @@ impl Speaker {
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
         match input {
-            Input::Command(command) => self.command(command),
+            Input::Command(command) => {
+                self.speaks = 0;
+                self.command(command);
+            }
             Input::Heard(heard) => self.heard(heard),
             Input::Line(event) => self.line(event),
             Input::House(event) => self.house(event),
@@ -209,12 +233,32 @@ impl Speaker {
     /// What is to be listened for in a scope, now.
     pub fn grammar(&self, scope: Scope) -> Grammar {
         let offered = self.dialogue.question().map_or(&[][..], |it| it.offered());
-        Grammar { open: self.open_sentences(), ..self.sentences.grammar(scope, &self.contacts, offered) }
+        let all = self.sentences.iter().map(|it| it.grammar(scope, offered)).reduce(Grammar::with);
+        Grammar { open: self.open_sentences(), ..all.unwrap_or_default() }
     }
 
     /// What a sentence means, whether or not it would count now.
     pub fn understand(&self, text: &str) -> Option<Intent> {
-        crate::intent::parse(text, &self.sentences)
+        self.meant(text).map(|(it, _)| it.intent)
+    }
+
+    /// The same, and in which of our languages it was said.
+    fn meant(&self, text: &str) -> Option<(Meant, usize)> {
+        let text = as_heard(text);
+        // Whoever speaks goes on in the same language.
+        let first = self.speaks.min(self.sentences.len().saturating_sub(1));
+        let order = std::iter::once(first).chain((0..self.sentences.len()).filter(|it| *it != first));
+        order.filter_map(|n| Some((self.sentences[n].meaning(&text)?, n))).next()
+    }
+
+    /// Whom somebody has typed, in any of our languages.
+    fn typed(&self, text: &str) -> Option<Intent> {
+        self.sentences.iter().find_map(|it| it.typed(text))
+    }
+
+    /// The language in which we answer.
+    fn spoken(&self) -> &Phrases {
+        self.speaks.checked_sub(1).and_then(|n| self.also_understood.get(n)).unwrap_or(&self.phrases)
     }
 
     /// The state of the foremost call.
@@ -278,8 +322,14 @@ impl Speaker {
         let emergency: BTreeSet<String> = self.settings.lines.iter().flat_map(|it| it.emergency.clone()).collect();
         let emergency: Vec<String> = emergency.into_iter().collect();
         self.people = contacts.clone();
-        self.contacts = contacts.with_echo_test(&self.phrases).with_rooms(self.rooms_heard(), &self.phrases);
-        self.sentences = grammar::with_rooms(&self.phrases, &self.contacts, &emergency, &self.rooms_heard());
+        let rooms = self.rooms_heard();
+        let mut contacts = contacts.with_echo_test(&self.phrases).with_rooms(rooms.iter().copied(), &self.phrases);
+        for phrases in &self.also_understood {
+            contacts = contacts.with_names_in(phrases, &rooms);
+        }
+        let sentences = |it: &Phrases| grammar::with_rooms(it, &contacts, &emergency, &rooms);
+        let sentences = std::iter::once(&self.phrases).chain(&self.also_understood).map(sentences).collect();
+        (self.contacts, self.sentences) = (contacts, sentences);
         let gone = |name: &String| self.contacts.get(name).is_none();
         if self.dialogue.question().is_some_and(|it| it.offered().iter().any(gone)) {
             self.dialogue = Dialogue::Asleep;
@@ -290,15 +340,16 @@ impl Speaker {
 
     /// Speaks a sentence, after those that wait.
     fn say(&mut self, prompt: &Prompt) -> Option<PromptId> {
-        let text = prompt.render(&self.phrases);
+        let text = prompt.render(self.spoken());
         if text.trim().is_empty() {
             return None;
         }
+        let language = self.spoken().language.clone();
         self.n_prompts = self.n_prompts.wrapping_add(1);
         let prompt = PromptId(self.n_prompts);
         self.speaking.insert(prompt, self.now + SPOKEN_WITHIN);
-        self.last_said.clone_from(&text);
-        self.sounds.push(SoundAction::Say { prompt, text, language: self.phrases.language.clone() });
+        self.last_said = (text.clone(), self.speaks);
+        self.sounds.push(SoundAction::Say { prompt, text, language });
         Some(prompt)
     }
 
@@ -313,7 +364,7 @@ impl Speaker {
     /// Says that something cannot be done, to the room and to whoever asked.
     fn deny(&mut self, prompt: &Prompt) {
         self.say(prompt);
-        self.report(Event::Denied(prompt.render(&self.phrases)));
+        self.report(Event::Denied(prompt.render(self.spoken())));
     }
 
     fn report(&mut self, event: Event) {
@@ -341,6 +392,10 @@ impl Speaker {
         self.tend();
         if self.calls.is_idle() {
             self.following = false;
+            // The talk is over: whoever speaks next may speak another language.
+            if !self.dialogue.is_open() && self.speaking.is_empty() {
+                self.speaks = 0;
+            }
             if self.muted {
                 self.set_muted(false);
             }

@@ -28,6 +28,8 @@ pub struct Draft {
     pub rest: VecDeque<Rung>,
     /// Contacts who could have been meant instead.
     pub others: Vec<String>,
+    /// The group whose members are called together with this one.
+    pub group: Option<String>,
     /// How it wants to be taken.
     pub how: How,
     /// Whether it comes to others.
@@ -40,9 +42,9 @@ impl Switchboard {
         self.dialled += 1;
         let id = CallId::Out(self.dialled);
         let state = State::Dialing { until: now + rung.ring_for };
-        let Draft { peer, rest, others, how, seat } = draft;
+        let Draft { peer, rest, others, group, how, seat } = draft;
         actions.push(LineAction::Dial { call: id, line: rung.line, to: rung.to, how: how.clone() });
-        self.calls.insert(id, Call { id, peer, state, rest, others, how, seat, at_most: None });
+        self.calls.insert(id, Call { id, peer, state, rest, others, group, how, seat, at_most: None });
         id
     }
 
@@ -53,7 +55,7 @@ impl Switchboard {
         }
         let state = State::Ringing { until: now + ring_for };
         let (rest, others) = (VecDeque::new(), Vec::new());
-        self.calls.insert(id, Call { id, peer, state, rest, others, how, seat: Seat::Alone, at_most: None });
+        self.calls.insert(id, Call { id, peer, state, rest, others, group: None, how, seat: Seat::Alone, at_most: None });
         true
     }
 

@@ -17,7 +17,10 @@ fn what_is_missing_or_malformed_is_told() {
     phrases.prompts.insert("calling".into(), "Calling {whom}.".into());
     phrases.prompts.insert("muted".into(), "Off {name".into());
     phrases.prompts.insert("shout".into(), "Hey!".into());
-    phrases.digits.insert("dozen".into(), "12".into());
+    phrases.intents.get_mut("mute").unwrap().push("(hush|hang up)".into());
+    phrases.around.insert("between".into(), vec!["well".into()]);
+    phrases.names.insert("pets".into(), vec!["rex".into()]);
+    phrases.digits.insert("dozen".into(), "twelve".into());
     phrases.numbers.insert("lots".into(), 101);
     phrases.names.remove("echo_test");
     let problems = phrases.problems();
@@ -33,8 +36,11 @@ fn what_is_missing_or_malformed_is_told() {
             "prompt `busy` is missing",
             "prompt `muted`, \"Off {name\": `{` is not closed",
             "there is no prompt `shout`",
-            "digit \"dozen\": `12` is none of 0 to 9, *, #, +, x2, x3",
+            "digit \"dozen\": `twelve` is none of 0 to 9, *, #, +, x2, x3, and no two or three digits",
             "number \"lots\": 101 is above 100",
+            "around `between`: there is no such place; write one of before, after, correct",
+            "name `pets`: nothing is called by it; write one of echo_test, rooms, titles",
+            "intent `mute`, \"(hush|hang up)\": \"hang up\" is also said for `hang_up`, and nobody knows which is meant; leave it with one of them",
             "names: `echo_test` is missing; give the built-in contact at least one name",
         ]
     );

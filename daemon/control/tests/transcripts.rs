@@ -1,6 +1,6 @@
 //! Scenes: what happens (`>`) and what is done (`<`). `UPDATE=1 cargo test -p control` rewrites what is done; read the diff.
 //!
-//! `after 20 s` lets time pass, deadlines included. `language de` at the top takes other phrases.
+//! `after 20 s` lets time pass, deadlines included. `language de` at the top takes other phrases, `language en zh` those of two languages.
 
 mod house;
 

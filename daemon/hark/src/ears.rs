@@ -119,11 +119,13 @@ pub fn listen_for(grammar: Grammar, open_for: Option<Duration>) -> Listen {
     }
 }
 
-/// Teaches a recognizer which word may follow which: the prefix and each word, each word and each word.
+/// Teaches a recognizer which word may follow which: the prefix and each word, each word and each word, each word and the suffix.
 fn pairs(it: &control::intent::Loop) -> Vec<String> {
     let first = it.words.iter().map(|word| format!("{} {word}", it.prefix));
     let next = it.words.iter().flat_map(|word| it.words.iter().map(move |other| format!("{word} {other}")));
-    first.chain(next).collect()
+    let last = it.words.iter().filter(|_| !it.suffix.is_empty()).map(|word| format!("{word} {}", it.suffix));
+    // A loop without words before it begins with the digits.
+    first.chain(next).chain(last).chain(it.numbers.iter().cloned()).map(|it| it.trim().to_owned()).collect()
 }
 
 fn fit(judgement: Judgement) -> Fit {

@@ -14,7 +14,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, places: &[(String, Audi
     let mut all = BTreeMap::new();
     for (intent, audience) in [("announce", Audience::House), ("reply", Audience::Sender)] {
         for pieces in phrases.ways(intent).iter().flat_map(|it| pattern::expand(it)) {
-            all.entry(text(&pieces, "", "")).or_insert_with(|| audience.clone());
+            all.entry(text(&pieces, "")).or_insert_with(|| audience.clone());
         }
     }
     let people = contacts.people.iter().filter(|it| it.addresses.iter().all(|it| it.to != Uri::echo_test()));
@@ -28,7 +28,7 @@ pub fn sentences(phrases: &Phrases, contacts: &Contacts, places: &[(String, Audi
         let is = |slot: &str| pieces.contains(&Piece::Slot(slot.into()));
         let named = if is("room") { &places } else { &people };
         for (name, audience) in named.iter().filter(|_| is("room") || is("contact")) {
-            all.entry(text(&pieces, name, "")).or_insert_with(|| audience.clone());
+            all.entry(text(&pieces, name)).or_insert_with(|| audience.clone());
         }
     }
     all

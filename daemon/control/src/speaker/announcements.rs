@@ -1,6 +1,6 @@
 //! Announcements: said here and sent, or from elsewhere and heard here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Speaker;
 use crate::action::{Earcon, Event, SoundAction};
@@ -18,7 +18,12 @@ impl Speaker {
     /// Learns anew what can be said before an announcement.
     pub(super) fn learn_open(&mut self) {
         let places = announce::places(&self.rooms_heard(), &self.settings.house, &self.settings.room);
-        let open = crate::intent::open::sentences(&self.phrases, &self.contacts, &places);
+        let mut open = BTreeMap::new();
+        for (language, phrases) in (0..).zip(std::iter::once(&self.phrases).chain(&self.also_understood)) {
+            for (text, audience) in crate::intent::open::sentences(phrases, &self.contacts, &places) {
+                open.entry(text).or_insert((audience, language));
+            }
+        }
         let alone = self.house.rooms.is_empty() && self.settings.house.phones.is_empty();
         if (&self.house.open, self.house.alone) != (&open, alone) {
             (self.house.open, self.house.alone) = (open, alone);
@@ -33,7 +38,7 @@ impl Speaker {
 
     /// Words after which people say what they like: what follows goes to those rooms.
     pub(super) fn open(&mut self, text: &str, confidence: f32, goes_on: bool) {
-        let Some(audience) = self.house.open.get(&as_heard(text)).cloned() else { return self.not_understood() };
+        let Some((audience, language)) = self.house.open.get(&as_heard(text)).cloned() else { return self.not_understood() };
         if confidence.is_nan() || confidence < self.settings.min_confidence {
             return self.not_understood();
         }
@@ -45,6 +50,7 @@ impl Speaker {
         let contact = if let Audience::Person(name) = &audience { Some(name.clone()) } else { None };
         self.report(Event::Heard { text: text.into(), intent, contact, confidence });
         self.close();
+        self.speaks = language;
         let to = match &audience {
             // What was sent from here is answered nowhere.
             Audience::Sender => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::Speaker;
 use crate::action::{Earcon, Peer, Report, SoundAction};
 use crate::call::{Call, CallId, EndReason, Event as On, How, Seat};
-use crate::contacts::Contact;
+use crate::contacts::{Contact, as_heard};
 use crate::conversation::Target;
 use crate::dialplan::{self, LineName, NoWay, Rung, Uri};
 use crate::intent::Intent;
@@ -32,6 +32,7 @@ impl Speaker {
     pub(super) fn call(&mut self, target: Target, purpose: Purpose) {
         match target {
             Target::Contact { name, label } => self.call_contact(&name, label.as_deref(), None, purpose),
+            Target::Group(group) => self.call_group(&group),
             Target::Number(number) => match Uri::parse(&format!("tel:{number}")) {
                 Ok(to) => self.call_address(&to, None, purpose),
                 Err(_) => self.not_found(purpose, &number, &Prompt::NoContact(number.clone())),
@@ -46,13 +47,15 @@ impl Speaker {
             return self.call(Target::Number(number), purpose);
         }
         let named: Vec<String> = self.contacts.named(text, &self.phrases).into_iter().map(|it| it.name.clone()).collect();
-        let typed = if named.is_empty() { self.sentences.typed(text) } else { Some(Intent::Dial { who: named, label: None }) };
+        let group = self.contacts.groups().into_iter().find(|it| as_heard(it) == as_heard(text)).map(String::from);
+        let typed = if named.is_empty() { self.typed(text) } else { Some(Intent::Dial { who: named, label: None }) };
         match (typed, Uri::parse(text)) {
             (Some(Intent::Dial { who, label }), _) => match who.as_slice() {
                 [name] => self.call_contact(name, label.as_deref(), None, purpose),
                 _ => self.not_found(purpose, text, &Prompt::DidYouMean(who)),
             },
             (_, Ok(to)) => self.call_address(&to, None, purpose),
+            (_, Err(_)) if group.is_some() && purpose == Purpose::Talk => self.call_group(&group.unwrap_or_default()),
             (_, Err(_)) => match self.room(text).map(|it| Uri::room(&it.slug)) {
                 Some(to) => self.call_address(&to, None, purpose),
                 None => {
@@ -84,7 +87,7 @@ impl Speaker {
         self.refuse(purpose == Purpose::Add { asked: true }, whom, EndReason::NotFound, prompt);
     }
 
-    fn call_contact(&mut self, name: &str, label: Option<&str>, first: Option<&Uri>, purpose: Purpose) {
+    pub(super) fn call_contact(&mut self, name: &str, label: Option<&str>, first: Option<&Uri>, purpose: Purpose) {
         let Some(contact) = self.contacts.get(name).cloned() else {
             return self.not_found(purpose, name, &Prompt::NoContact(name.into()));
         };
@@ -181,7 +184,7 @@ impl Speaker {
         }
         self.busy_until = None;
         let peer = Peer { name: name.into(), address: rung.to.clone(), known };
-        let draft = Draft { peer: peer.clone(), rest: rungs, others, how: How::Ring, seat };
+        let draft = Draft { peer: peer.clone(), rest: rungs, others, group: None, how: How::Ring, seat };
         self.calls.dial(self.now, rung, draft, &mut self.lines);
         if asked {
             return;
@@ -246,8 +249,8 @@ impl Speaker {
                 self.calls.handle(now, id, On::HangUp, &mut self.lines);
             }
         }
-        if let Some(id) = self.calls.ring_out().map(|it| it.id) {
-            self.calls.handle(now, id, On::HangUp, &mut self.lines);
+        if self.calls.ring_out().is_some() {
+            self.stop_ring_out();
         }
     }
 }

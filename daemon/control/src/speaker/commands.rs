@@ -48,8 +48,9 @@ impl Speaker {
             Command::Dtmf(keys) => self.dtmf(&keys),
             Command::WhoIsCalling => self.who_is_calling(),
             Command::Repeat => {
-                let last = self.last_said.clone();
+                let (last, speaks) = self.last_said.clone();
                 self.hush();
+                self.speaks = speaks;
                 self.say(&Prompt::Text(last));
             }
             Command::Cancel => self.cancel(),
@@ -88,10 +89,13 @@ impl Speaker {
     fn hang_up(&mut self) {
         let calls = &self.calls;
         let call = calls.active().or(calls.ring_out()).or(calls.ringing()).or(calls.parked()).or(calls.parties().next());
-        let Some((id, seat)) = call.map(|it| (it.id, it.seat)) else { return self.deny(&Prompt::NoCall) };
+        let Some((id, seat, rings)) = call.map(|it| (it.id, it.seat, it.is_ring_out())) else {
+            return self.deny(&Prompt::NoCall);
+        };
         self.hush();
         match seat {
             Seat::Joined => self.hang_up_all(),
+            Seat::Alone if rings => self.stop_ring_out(),
             Seat::Alone | Seat::Invited { .. } | Seat::Elsewhere => self.on(id, On::HangUp),
         }
     }
@@ -119,7 +123,10 @@ impl Speaker {
             }
             (false, Some(id), _) => {
                 self.hush();
-                self.on(id, On::HangUp);
+                match self.calls.ring_out() {
+                    Some(_) => self.stop_ring_out(),
+                    None => self.on(id, On::HangUp),
+                }
             }
             (false, None, false) => self.hush(),
             (false, None, true) if self.stop_announcement() => (),

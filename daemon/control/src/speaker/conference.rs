@@ -8,7 +8,7 @@ use crate::conversation::Target;
 use crate::prompts::Prompt;
 
 /// How many others can be in one call with us, those included who are being called.
-const MOST_PARTIES: usize = 10;
+pub(super) const MOST_PARTIES: usize = 10;
 
 impl Speaker {
     /// Adds whom somebody has typed.
@@ -22,7 +22,9 @@ impl Speaker {
     /// Adds whom the dialogue has made out.
     pub(super) fn add(&mut self, target: Target) {
         match (self.carried_here(), target) {
-            (Some(id), Target::Contact { name: whom, .. } | Target::Number(whom)) => self.ask_to_add(id, whom),
+            (Some(id), Target::Contact { name: whom, .. } | Target::Number(whom) | Target::Group(whom)) => {
+                self.ask_to_add(id, whom)
+            }
             (None, target) => self.call(target, Purpose::Add { asked: false }),
         }
     }

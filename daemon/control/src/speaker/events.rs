@@ -4,7 +4,7 @@ use super::calling::Purpose;
 use super::{BUSY_FOR, Speaker};
 use crate::action::{Earcon, Event, Peer, Report, SoundAction};
 use crate::call::{self, Call, CallId, EndReason, How, Seat, State};
-use crate::conversation::{self, Dialogue, Said, Step, Target};
+use crate::conversation::{self, Dialogue, Question, Said, Step, Target};
 use crate::dialplan::{self, Uri};
 use crate::input::{Command, Heard, LineEvent, SoundNotice, VolumeChange};
 use crate::intent::Intent;
@@ -32,9 +32,15 @@ impl Speaker {
         if matches!(self.dialogue, Dialogue::Recording { .. }) {
             return;
         }
-        let intent = self.understand(text);
-        let said = Said { text, intent: intent.clone(), confidence, woken };
-        let step = self.dialogue.decide(&said, self.scope(), &self.contacts, &self.phrases, &self.settings);
+        let meant = self.meant(text);
+        let corrects = meant.as_ref().is_some_and(|(it, _)| it.corrects || matches!(it.intent, Intent::Rather(_)));
+        let intent = meant.as_ref().map(|(it, _)| it.intent.clone());
+        let said = Said { text, intent: intent.clone(), corrects, confidence, woken };
+        let scope = self.scope();
+        let step = self.dialogue.decide(&said, scope, &self.contacts, &self.phrases, &self.settings);
+        if let Some((_, language)) = meant.filter(|_| !matches!(step, Step::Ignore)) {
+            self.speaks = language;
+        }
         if !matches!(step, Step::Ignore | Step::Reject) {
             let contact = match (&step, &intent) {
                 (Step::Call(Target::Contact { name, .. }) | Step::Add(Target::Contact { name, .. }), _) => Some(name.clone()),
@@ -50,9 +56,10 @@ impl Speaker {
             Step::AskAgain => self.ask_again(),
             Step::Ask(question) => {
                 self.hush();
-                let prompt = self.say(&question.prompt());
-                self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
-                self.scope = None;
+                if corrects && self.calls.ring_out().is_some() {
+                    self.stop_ring_out();
+                }
+                self.ask(question);
             }
             Step::Drop => {
                 self.close();
@@ -85,11 +92,21 @@ impl Speaker {
         self.dialogue = Dialogue::Asleep;
     }
 
-    /// Something was said to us and makes no sense: a question is asked once more, else a sign is given.
+    /// Something was said to us and makes no sense: a question is asked once more, or that it was not understood is told once; then a sign is
+    /// given. Talk that was not for us is nobody's business.
     pub(super) fn not_understood(&mut self) {
+        if !self.dialogue.is_open() {
+            return;
+        }
         self.report(Event::Rejected);
         match self.dialogue {
             Dialogue::Asking { again: false, .. } => self.ask_again(),
+            Dialogue::Listening { again: false, .. } => {
+                self.hush();
+                let prompt = self.say(&Prompt::NotUnderstood);
+                self.dialogue.listen_again(self.now, prompt, self.settings.listen_for);
+                self.scope = None;
+            }
             Dialogue::Asleep | Dialogue::Listening { .. } | Dialogue::Asking { .. } | Dialogue::Recording { .. } => {
                 self.dialogue = Dialogue::Asleep;
                 self.sounds.push(SoundAction::Earcon(Earcon::Rejected));
@@ -100,7 +117,11 @@ impl Speaker {
     fn ask_again(&mut self) {
         let Some(question) = self.dialogue.question().cloned() else { return };
         self.hush();
-        let prompt = self.say(&question.prompt());
+        self.ask(question);
+    }
+
+    fn ask(&mut self, question: Question) {
+        let prompt = self.say(&question.prompt(&self.contacts, self.spoken()));
         self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
         self.scope = None;
     }
@@ -138,7 +159,8 @@ impl Speaker {
             Intent::Cancel | Intent::No => Command::Cancel,
             Intent::Emergency => return self.call_emergency(),
             Intent::Other(who) => return self.call_other(&who),
-            Intent::Dial { .. } | Intent::DialNumber(_) | Intent::Add(_) | Intent::Yes | Intent::Choose(_) => return,
+            Intent::Dial { .. } | Intent::DialGroup(_) | Intent::DialNumber(_) | Intent::Add(_) => return,
+            Intent::Rather(_) | Intent::Yes | Intent::Choose(_) => return,
         };
         self.command(command);
     }
@@ -146,16 +168,12 @@ impl Speaker {
     /// "No, the other Anna": not the one being called.
     fn call_other(&mut self, who: &[String]) {
         let Some(call) = self.calls.ring_out() else { return self.deny(&Prompt::NoOther) };
-        let (id, not) = (call.id, call.peer.name.clone());
+        let not = call.peer.name.clone();
         self.hush();
-        self.calls.handle(self.now, id, call::Event::HangUp, &mut self.lines);
+        self.stop_ring_out();
         match conversation::other(who, &not, &self.contacts, &self.phrases) {
             Step::Call(target) => self.call(target, Purpose::Talk),
-            Step::Ask(question) => {
-                let prompt = self.say(&question.prompt());
-                self.dialogue.ask(self.now, question, prompt, self.settings.listen_for);
-                self.scope = None;
-            }
+            Step::Ask(question) => self.ask(question),
             _ => self.deny(&Prompt::NoOther),
         }
     }
@@ -200,6 +218,7 @@ impl Speaker {
         if call.is_invited() {
             return self.joins(call);
         }
+        self.gather(&call);
         if call.is_visit() {
             return self.report(Event::Answered(call.id, call.peer));
         }
@@ -245,8 +264,15 @@ impl Speaker {
         self.lines.push(crate::action::LineAction::Alert(id));
         self.busy_until = None;
         self.close();
-        self.say(&Prompt::IsCalling(peer.name.clone()));
+        self.announce_caller(&peer.name);
         self.report(Event::Ringing(id, peer));
+    }
+
+    /// Says who calls, in our own language: nobody has spoken to us.
+    fn announce_caller(&mut self, name: &str) {
+        let speaks = std::mem::take(&mut self.speaks);
+        self.say(&Prompt::IsCalling(name.into()));
+        self.speaks = speaks;
     }
 
     /// Who calls: one of our contacts, or as they present themselves.
@@ -301,17 +327,21 @@ impl Speaker {
         let hope = reason.leaves_hope() || (emergency && reason != EndReason::WeHungUp);
         let next = call.rest.pop_front().filter(|_| hope);
         if let Some(rung) = next {
-            let asked = call.seat == Seat::Invited { asked: true };
+            // Of several who are called together that would be too much.
+            let silent = call.seat == Seat::Invited { asked: true } || call.group.is_some();
             let says = match &rung.label {
-                Some(label) => Prompt::Trying(self.phrases.spoken_label(label)),
+                Some(label) => Prompt::Trying(self.spoken().spoken_label(label)),
                 None => Prompt::TryingNext,
             };
-            if !asked {
+            if !silent {
                 self.say(&says);
             }
             let peer = Peer { address: rung.to.clone(), ..call.peer };
-            let draft = Draft { peer, rest: call.rest, others: call.others, how: call.how, seat: call.seat };
+            let draft = Draft { peer, rest: call.rest, others: call.others, group: call.group, how: call.how, seat: call.seat };
             self.calls.dial(self.now, rung, draft, &mut self.lines);
+            return;
+        }
+        if call.group.is_some() && !self.is_last_of_group(&call) {
             return;
         }
         if call.is_invited() {
@@ -322,11 +352,14 @@ impl Speaker {
             return;
         }
         self.sounds.push(SoundAction::Earcon(Earcon::Ended));
-        if reason == EndReason::Busy {
+        if reason == EndReason::Busy && call.group.is_none() {
             self.busy_until = Some(self.now + BUSY_FOR);
         }
         if reason != EndReason::WeHungUp {
-            let prompt = self.not_let_in(&call, reason);
+            let prompt = match &call.group {
+                Some(group) => Prompt::NobodyOfGroup(group.clone()),
+                None => self.not_let_in(&call, reason),
+            };
             match reason {
                 EndReason::NotAllowed if call.how != How::Ring => self.deny(&prompt),
                 _ => _ = self.say(&prompt),

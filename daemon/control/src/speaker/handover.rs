@@ -62,7 +62,7 @@ impl Speaker {
         let how = How::Carry { with: prompts::together(&names, &self.phrases) };
         let rung = Rung { to: peer.address.clone(), line: ROOMS.into(), ring_for: TAKEN_WITHIN, label: None };
         let name = peer.name.clone();
-        let draft = Draft { peer, rest: VecDeque::new(), others: Vec::new(), how, seat: Seat::Invited { asked } };
+        let draft = Draft { peer, rest: VecDeque::new(), others: Vec::new(), group: None, how, seat: Seat::Invited { asked } };
         self.calls.dial(self.now, rung, draft, &mut self.lines);
         if !asked {
             self.say(&Prompt::Moving(name));

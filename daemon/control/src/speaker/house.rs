@@ -35,8 +35,8 @@ pub(super) struct House {
     pending: Vec<Heard>,
     pub(super) turned_away: TurnedAway,
     pub(super) devices: Devices,
-    /// Open sentences, and whom what follows is for.
-    pub(super) open: BTreeMap<String, Audience>,
+    /// Open sentences, whom what follows is for, and in which of our languages they are.
+    pub(super) open: BTreeMap<String, (Audience, usize)>,
     /// Whether there was nobody to hear it when they were learned.
     pub(super) alone: bool,
     pub(super) queue: Queue,

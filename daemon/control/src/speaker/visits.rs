@@ -38,7 +38,7 @@ impl Speaker {
         let rung = Rung { to: peer.address.clone(), line: ROOMS.into(), ring_for: LET_IN_WITHIN, label: None };
         let name = peer.name.clone();
         let says = if how == How::Listen { Prompt::ListeningTo(name) } else { Prompt::DroppingIn(name) };
-        let draft = Draft { peer, rest: VecDeque::new(), others: Vec::new(), how, seat: Seat::Alone };
+        let draft = Draft { peer, rest: VecDeque::new(), others: Vec::new(), group: None, how, seat: Seat::Alone };
         self.calls.dial(self.now, rung, draft, &mut self.lines);
         self.say(&says);
     }

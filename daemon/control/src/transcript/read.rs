@@ -222,9 +222,15 @@ fn line(it: &mut Words, verb: String, wanted: &'static str) -> Read<LineEvent> {
 
 fn contacts(it: &mut Words) -> Read<Contacts> {
     let mut people: Vec<Contact> = Vec::new();
+    let mut alike: Vec<Vec<String>> = Vec::new();
     while !it.is_over() {
-        let wanted = "`person`, or more about one";
+        let wanted = "`person`, or more about one, or `alike`";
         let word = it.text(wanted)?;
+        if word == "alike" {
+            let n: u8 = it.parsed("how many names sound alike")?;
+            alike.push((0..n).map(|_| it.name()).collect::<Read<_>>()?);
+            continue;
+        }
         if word == "person" {
             let (name, none) = (it.name()?, Vec::new);
             people.push(Contact {
@@ -250,7 +256,9 @@ fn contacts(it: &mut Words) -> Read<Contacts> {
             _ => return Words::wrong(word, wanted),
         }
     }
-    Ok(Contacts { people })
+    let mut contacts = Contacts::of(people);
+    contacts.set_sounds_alike(&alike);
+    Ok(contacts)
 }
 
 fn settings(it: &mut Words) -> Read<Settings> {

@@ -102,7 +102,11 @@ pub(super) fn input(f: &mut Formatter<'_>, input: &Input) -> Result {
         Input::Sound(SoundNotice::CardBack) => f.write_str("card-back"),
         Input::Contacts(contacts) => {
             f.write_str("contacts")?;
-            contacts.people.iter().try_for_each(|it| contact(f, it))
+            contacts.people.iter().try_for_each(|it| contact(f, it))?;
+            contacts.sounds_alike().iter().try_for_each(|set| {
+                write!(f, " alike {}", set.len())?;
+                set.iter().try_for_each(|it| write!(f, " {}", Quoted(it)))
+            })
         }
         Input::Settings(it) => settings(f, it),
     }

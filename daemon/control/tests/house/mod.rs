@@ -37,6 +37,7 @@ struct File {
     prompts: BTreeMap<String, String>,
     digits: BTreeMap<String, String>,
     numbers: BTreeMap<String, u8>,
+    around: BTreeMap<String, Vec<String>>,
     labels: BTreeMap<String, String>,
     names: BTreeMap<String, Vec<String>>,
 }
@@ -45,8 +46,8 @@ pub fn phrases(language: &str) -> Phrases {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../configs/phrases/{language}.yaml"));
     let text = std::fs::read_to_string(&path).unwrap();
     let it: File = serde_saphyr::from_str(&text).unwrap_or_else(|err| panic!("{language}.yaml: {err}"));
-    let File { language, intents, prompts, digits, numbers, labels, names } = it;
-    Phrases { language, intents, prompts, digits, numbers, labels, names }
+    let File { language, intents, prompts, digits, numbers, around, labels, names } = it;
+    Phrases { language, intents, prompts, digits, numbers, around, labels, names }
 }
 
 pub fn settings() -> Settings {
@@ -67,6 +68,9 @@ pub fn contacts_from(text: &str) -> Contacts {
     }
 }
 
-pub fn speaker(language: &str) -> Speaker {
-    Speaker::new(settings(), contacts(), phrases(language), History::default())
+/// `en`, or `en zh` for one that is spoken to in both.
+pub fn speaker(languages: &str) -> Speaker {
+    let mut languages = languages.split(' ').map(phrases);
+    let primary = languages.next().unwrap();
+    Speaker::of_languages(settings(), contacts(), primary, languages.collect(), History::default())
 }

@@ -1,7 +1,11 @@
 //! `hark check`: everything that is wrong with the configuration, at once, each with its place and how to mend it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context;
+use control::intent::grammar;
 
 use crate::config::contacts::Spoken;
 use crate::config::problems::{Problem, Problems};
@@ -21,7 +25,8 @@ Examples:
   hark check
   hark --config configs/hark.yaml check
   hark check contacts.yaml phrases/en.yaml
-  hark check --example > hark.yaml         begin with a file that explains every key")]
+  hark check --example > hark.yaml         begin with a file that explains every key
+  hark check --sentences | grep volume     all that can be said, with the name of what it asks for")]
 pub struct CheckArgs {
     /// Files to check by themselves: hark.yaml, contacts.yaml or phrases, told apart by what is in them.
     pub files: Vec<PathBuf>,
@@ -29,6 +34,11 @@ pub struct CheckArgs {
     /// Print an example of hark.yaml with all keys, their defaults and what they mean.
     #[arg(long, conflicts_with = "files")]
     pub example: bool,
+
+    /// Print all sentences that can be said after the wake phrase or as an answer: what they ask for, a tab, the words. Courtesies around
+    /// them are left out, and of numbers there is one of each digit.
+    #[arg(long, conflicts_with_all = ["files", "example"])]
+    pub sentences: bool,
 }
 
 /// Checks and prints. The exit code is 78 if anything is wrong.
@@ -40,9 +50,31 @@ pub fn run(arguments: &CheckArgs, sources: &Sources) -> anyhow::Result<ExitCode>
         print!("{}", include_str!("../../../../configs/hark.yaml"));
         return Ok(ExitCode::SUCCESS);
     }
+    if arguments.sentences {
+        return sentences(sources);
+    }
     let outcome = if arguments.files.is_empty() { what_runs(sources) } else { these(&arguments.files) };
     print!("{}", outcome.text());
     Ok(if outcome.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIGURATION) })
+}
+
+fn sentences(sources: &Sources) -> anyhow::Result<ExitCode> {
+    let loaded = match load(sources) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::from(BAD_CONFIGURATION));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    for (intent, text) in grammar::sentences(&loaded.phrases, &loaded.contacts, &[]).all() {
+        match writeln!(out, "{intent}\t{text}") {
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            written => written.context("writing to standard output")?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What was found.

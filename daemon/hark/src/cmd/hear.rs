@@ -101,7 +101,7 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
     let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
     let sentences = grammar::sentences(&loaded.phrases, &loaded.contacts, &emergency);
     let open = intent::open::sentences(&loaded.phrases, &loaded.contacts, &[]).into_keys().collect();
-    let grammar = intent::Grammar { open, ..sentences.grammar(Scope::Asleep, &loaded.contacts, &[]) };
+    let grammar = intent::Grammar { open, ..sentences.grammar(Scope::Asleep, &[]) };
     let unknown = model.unknown_words(grammar.words());
     let listen = ears::listen_for(grammar.without(&unknown), None);
     let meaning = |text: &str| intent::parse(text, &sentences);

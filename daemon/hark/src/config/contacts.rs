@@ -69,7 +69,7 @@ pub fn read(root: &Node, lines: Option<&[String]>, findings: &Findings) -> (Cont
         _ => it.sections("contacts").into_iter().filter_map(|section| reader.contact(section)).collect(),
     };
     it.done();
-    (Contacts { people }, reader.spoken)
+    (Contacts::of(people), reader.spoken)
 }
 
 struct Reader<'a> {

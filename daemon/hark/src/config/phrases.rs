@@ -56,6 +56,7 @@ pub fn read(root: &Node, findings: &Findings) -> Phrases {
         prompts: texts(it.section("prompts")),
         digits: texts(it.section("digits")),
         numbers: numbers(it.section("numbers")),
+        around: lists(it.section("around")),
         labels: texts(it.section("labels")),
         names: lists(it.section("names")),
     };
@@ -126,7 +127,8 @@ fn block_place(root: &Node, block: &str) -> Place {
 fn place_of(problem: &str, root: &Node) -> Place {
     let mut quoted = problem.split('`').skip(1).step_by(2);
     let block = problem.split([' ', ':']).next().map(|word| format!("{word}s")).unwrap_or_default();
-    let block = if problem.starts_with("there is no intent") { "intents" } else { &block };
+    let block = if problem.starts_with("around") { "around" } else { &block };
+    let block = if problem.starts_with("there is no intent") { "intents" } else { block };
     let block = if problem.starts_with("there is no prompt") { "prompts" } else { block };
     let Some(node) = root.get(block) else { return root.place.clone() };
     let key = match problem.split('"').nth(1).filter(|_| problem.starts_with("digit") || problem.starts_with("number")) {

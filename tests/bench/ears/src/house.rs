@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::action::Scope;
-use control::contacts::Contacts;
 use control::input::Input;
 use control::intent::grammar::sentences;
 use control::intent::{Grammar, Intent, Judgement, Loop, parse};
@@ -35,6 +34,7 @@ struct PhrasesFile {
     prompts: BTreeMap<String, String>,
     digits: BTreeMap<String, String>,
     numbers: BTreeMap<String, u8>,
+    around: BTreeMap<String, Vec<String>>,
     labels: BTreeMap<String, String>,
     names: BTreeMap<String, Vec<String>>,
 }
@@ -81,7 +81,7 @@ impl House {
             other => panic!("household.yaml, contacts: {other:?}"),
         };
         let sentences = sentences(&phrases(language), &contacts, &["112".into()]);
-        let grammar = sentences.grammar(Scope::Asleep, &Contacts::default(), &[]);
+        let grammar = sentences.grammar(Scope::Asleep, &[]);
         Self { household, grammar, sentences }
     }
 
@@ -109,8 +109,8 @@ fn phrases(language: &str) -> Phrases {
     let file = project(&format!("configs/phrases/{language}.yaml"));
     let text = std::fs::read_to_string(&file).expect("configs/phrases");
     let it: PhrasesFile = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let PhrasesFile { language, intents, prompts, digits, numbers, labels, names } = it;
-    Phrases { language, intents, prompts, digits, numbers, labels, names }
+    let PhrasesFile { language, intents, prompts, digits, numbers, around, labels, names } = it;
+    Phrases { language, intents, prompts, digits, numbers, around, labels, names }
 }
 
 /// As the daemon makes it of a grammar.
@@ -136,7 +136,9 @@ fn listen(grammar: Grammar, open_for: Option<Duration>) -> Listen {
 pub fn phrases_of(grammar: &Grammar) -> Arc<[String]> {
     let pairs = |it: &Loop| -> Vec<String> {
         let first = it.words.iter().map(|word| format!("{} {word}", it.prefix));
-        first.chain(it.words.iter().flat_map(|word| it.words.iter().map(move |other| format!("{word} {other}")))).collect()
+        let next = it.words.iter().flat_map(|word| it.words.iter().map(move |other| format!("{word} {other}")));
+        let last = it.words.iter().filter(|_| !it.suffix.is_empty()).map(|word| format!("{word} {}", it.suffix));
+        first.chain(next).chain(last).chain(it.numbers.iter().cloned()).map(|it| it.trim().to_owned()).collect()
     };
     grammar.after_wake.iter().cloned().chain(grammar.loops.iter().flat_map(pairs)).collect()
 }

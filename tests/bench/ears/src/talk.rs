@@ -105,7 +105,14 @@ fn hear(ears: &Ears, talk: &[Recording], round: usize, open: bool, scenery: &Sce
                 Heard::Sentence { text, .. } | Heard::Open { text, .. } => {
                     let calls = matches!(
                         house.meaning(&text),
-                        Some(Intent::Dial { .. } | Intent::DialNumber(_) | Intent::Emergency | Intent::Redial | Intent::CallBack)
+                        Some(
+                            Intent::Dial { .. }
+                                | Intent::DialGroup(_)
+                                | Intent::DialNumber(_)
+                                | Intent::Emergency
+                                | Intent::Redial
+                                | Intent::CallBack
+                        )
                     );
                     result.done.push((format!("`{text}` in {}/{}", it.folder, it.label.replace('"', "")), calls));
                 }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, doctor, echo, hear, house, models, status};
+use crate::cmd::{check, devices, doctor, echo, hear, house, models, say_name, status};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -116,6 +116,8 @@ enum Verb {
         #[arg(required = true, num_args = 1..)]
         text: Vec<String>,
     },
+    /// Speak and print what the speaker listens for when somebody says a name.
+    SayName(say_name::SayNameArgs),
     /// Move the call to another room; the other end notices nothing.
     #[command(after_help = "Examples:\n  hark move kitchen\n  hark takeback")]
     Move {
@@ -267,6 +269,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Verb::Models { act } => models::run(act, &sources),
         Verb::Check(options) => check::run(options, &sources),
+        Verb::SayName(options) => say_name::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),
         Verb::Doctor => doctor::run(&sources),
         Verb::Devices => devices::run(&sources),

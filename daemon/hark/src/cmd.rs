@@ -9,4 +9,5 @@ pub mod hear;
 pub mod house;
 pub mod models;
 pub mod progress;
+pub mod say_name;
 pub mod status;

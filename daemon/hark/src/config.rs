@@ -28,6 +28,8 @@ pub use watch::{Reload, Watch};
 pub struct Settings {
     /// What the decisions depend on.
     pub control: control::speaker::Settings,
+    /// Languages that are understood beside that of the speaker.
+    pub also_understands: Vec<String>,
     /// The room's slug for MQTT: a-z, 0-9, `-`.
     pub room_slug: String,
     /// The sound card and what is done to its sound.
@@ -52,6 +54,21 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Whether words heard may be published on MQTT. Off by default.
     pub publish_words: bool,
+}
+
+impl Settings {
+    /// Opens the speech model for the languages of the house.
+    ///
+    /// # Errors
+    /// When it is not there or damaged.
+    pub fn open_model(&self) -> Result<speech::Model, speech::ModelError> {
+        speech::Model::with(&self.speech.model, &self.languages())
+    }
+
+    /// The languages that are understood, that of the speaker first.
+    pub fn languages(&self) -> Vec<String> {
+        std::iter::once(&self.control.language).chain(&self.also_understands).cloned().collect()
+    }
 }
 
 /// See hark.yaml, `audio`.

@@ -11,6 +11,7 @@ pub mod house;
 pub mod lines;
 pub mod models;
 pub mod mqtt;
+pub mod names;
 pub mod recorder;
 pub mod request;
 pub mod run;

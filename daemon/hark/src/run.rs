@@ -11,7 +11,7 @@ use media::engine::{Engine, EngineSettings};
 use media::order::Command;
 use media::ring::CardRings;
 use speech::say::Voice;
-use speech::{HearingSettings, Model};
+use speech::HearingSettings;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ use crate::status::{self, Status};
 use crate::store::Store;
 use crate::switch::Switch;
 use crate::voice::Speech;
-use crate::{mqtt, systemd};
+use crate::{mqtt, names, systemd};
 
 /// How often a card that was not there at the start is looked for.
 const LOOK_FOR_CARD: Duration = Duration::from_secs(3);
@@ -75,7 +75,7 @@ pub fn run(sources: &Sources) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    if let Err(err) = Model::open(&loaded.settings.speech.model) {
+    if let Err(err) = loaded.settings.open_model() {
         eprintln!("hark: {err}");
         return Ok(ExitCode::from(BAD_CONFIGURATION));
     }
@@ -161,12 +161,14 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let store = Store::open(&settings.state_dir);
     let remembered = store.remembered(&settings.control);
 
-    let model = Model::open(&settings.speech.model).context("opening the speech model")?;
+    let model = settings.open_model().context("opening the speech model")?;
+    let learned = names::learn(contacts, phrases, &model);
+    learned.tell();
     let (engine, ring) = Engine::start(card.rings, engine_settings(settings)).context("starting the sound engine")?;
     let (spoken_in, spoken) = mpsc::channel(16);
     let voice = Speech::start(Voice { command: settings.speech.voice_command.clone() }, spoken_in);
     let (heard_in, heard) = mpsc::channel(64);
-    let ears = Ears::start(model, hearing_settings(settings), ring, heard_in)?;
+    let ears = Ears::start(model.clone(), hearing_settings(settings), ring, heard_in)?;
 
     let (requests_in, requests) = mpsc::channel(64);
     let (questions_in, questions) = mpsc::channel(16);
@@ -215,7 +217,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     };
     tasks.push(tokio::spawn(minutes::tell(house_in)));
     tasks.push(tokio::spawn(Desk::new(desk, trays).run()));
-    let about = about(settings, phrases);
+    let about = about(settings);
     let mqtt = Mqtt::new(
         settings.mqtt.clone(),
         settings.room_slug.clone(),
@@ -231,7 +233,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let socket = Socket::open(&settings.socket, doors.clone()).await?;
     tasks.push(tokio::spawn(socket.run()));
     if let Some(sources) = sources {
-        tasks.push(tokio::spawn(config::watch::Watch::new(sources, loaded.clone(), reloads_in).run()));
+        tasks.push(tokio::spawn(config::watch::Watch::new(sources, loaded.clone(), reloads_in).with_model(model.clone()).run()));
     }
 
     let volumes = remembered.volumes;
@@ -239,7 +241,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         control::speaker::Settings { volumes, do_not_disturb: remembered.do_not_disturb, ..settings.control.clone() };
     // Random keys: no two starts are alike.
     control.house.start = format!("{:x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
-    let speaker = Speaker::new(control, contacts.clone(), phrases.clone(), remembered.history);
+    let speaker = Speaker::new(control, learned.contacts, phrases.clone(), remembered.history);
     // A full channel at this moment is not possible: nothing was sent yet.
     let _ = outgoing.try_send(Outgoing::Settings(SettingsNow {
         volume: mqtt::payload::Volumes { call: volumes[0], ring: volumes[1], announce: volumes[2] },
@@ -342,13 +344,13 @@ fn house_settings(settings: &Settings) -> HouseSettings {
     }
 }
 
-fn about(settings: &Settings, phrases: &control::phrases::Phrases) -> About {
+fn about(settings: &Settings) -> About {
     About {
         name: settings.control.room.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         capabilities: mqtt::verbs::VERBS.split(", ").map(String::from).collect(),
         media: settings.sip.listen.iter().map(ToString::to_string).collect(),
-        languages: vec![phrases.language.clone()],
+        languages: settings.languages(),
         ..About::default()
     }
 }

@@ -14,6 +14,73 @@ pub type Pronunciation = Vec<Phone>;
 /// A phone that never follows; what is read below -90 counts as this.
 const NEVER: f32 = f32::NEG_INFINITY;
 
+/// Phones as espeak-ng's English voice has them.
+const FOR_ESPEAK: [(&str, &str); 63] = [
+    ("AA", "A:"),
+    ("AE", "a"),
+    ("AH", "V"),
+    ("AO", "O:"),
+    ("AW", "aU"),
+    ("AX", "@"),
+    ("AY", "aI"),
+    ("EH", "E"),
+    ("ER", "3:"),
+    ("EY", "eI"),
+    ("IH", "I"),
+    ("IY", "i:"),
+    ("OW", "oU"),
+    ("OY", "OI"),
+    ("UH", "U"),
+    ("UW", "u:"),
+    ("B", "b"),
+    ("CH", "tS"),
+    ("D", "d"),
+    ("DH", "D"),
+    ("F", "f"),
+    ("G", "g"),
+    ("HH", "h"),
+    ("JH", "dZ"),
+    ("K", "k"),
+    ("L", "l"),
+    ("M", "m"),
+    ("N", "n"),
+    ("NG", "N"),
+    ("P", "p"),
+    ("R", "r"),
+    ("S", "s"),
+    ("SH", "S"),
+    ("T", "t"),
+    ("TH", "T"),
+    ("V", "v"),
+    ("W", "w"),
+    ("Y", "j"),
+    ("Z", "z"),
+    ("ZH", "Z"),
+    ("A", "A:"),
+    ("A6", "@"),
+    ("EE", "eI"),
+    ("OO", "oU"),
+    ("UE", "u:"),
+    ("UI", "U"),
+    ("OE", "3:"),
+    ("OX", "3:"),
+    ("EU", "@"),
+    ("IR", "I"),
+    ("IZ", "I"),
+    ("CX", "S"),
+    ("X", "x"),
+    ("RR", "r"),
+    ("TS", "ts"),
+    ("DZ", "dz"),
+    ("JX", "dZ"),
+    ("QX", "tS"),
+    ("XX", "S"),
+    ("ZR", "dZ"),
+    ("CR", "tS"),
+    ("SR", "S"),
+    ("RM", "r"),
+];
+
 /// The phones by name.
 #[derive(Clone, Debug)]
 pub struct Phones {
@@ -59,6 +126,22 @@ impl Phones {
     /// Names with spaces between, for people.
     pub fn spelled(&self, pronunciation: &[Phone]) -> String {
         pronunciation.iter().map(|it| self.name(*it)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// As espeak-ng's English voice takes phonemes, each by the nearest that it has, so that people can listen to it.
+    pub fn for_espeak(&self, pronunciation: &[Phone]) -> String {
+        let mut text = String::new();
+        let mut stressed = false;
+        for name in pronunciation.iter().map(|it| self.name(*it)) {
+            let Some((_, sound)) = FOR_ESPEAK.iter().find(|(it, _)| *it == name) else { continue };
+            // Without stress the voice mumbles.
+            if !stressed && sound.starts_with(['A', 'a', 'V', 'O', 'o', 'E', 'e', 'I', 'i', 'U', 'u', '3', '@']) {
+                stressed = true;
+                text.push('\'');
+            }
+            text += sound;
+        }
+        format!("[[{text}]]")
     }
 
     /// Names with spaces between, as in the files; `column` is where the text begins in its line.

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use control::contacts::Contacts;
 use control::intent::grammar;
+use control::phrases::Phrases;
+use speech::Model;
 
 use crate::config::contacts::Spoken;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reader::Findings;
 use crate::config::yaml::{self, Node, Value};
-use crate::config::{Sources, contacts, file, load, phrases};
+use crate::config::{Settings, Sources, contacts, file, load, paths, phrases};
+use crate::names;
 
 /// The exit code of bad configuration (sysexits.h, EX_CONFIG).
 const BAD_CONFIGURATION: u8 = 78;
@@ -116,7 +120,9 @@ pub fn what_runs(sources: &Sources) -> Outcome {
     match load(sources) {
         Ok(loaded) => {
             let mut warnings = loaded.warnings.clone();
-            warnings.extend(not_in_model(&loaded.settings.speech.model, &loaded.spoken));
+            if let Ok(model) = loaded.settings.open_model() {
+                warnings.extend(names::problems(&loaded.spoken, &loaded.contacts, &loaded.phrases, &model));
+            }
             let read: Vec<String> = loaded.files.iter().filter(|it| it.exists()).map(|it| it.display().to_string()).collect();
             let from = if read.is_empty() { "built-in defaults".into() } else { read.join(", ") };
             let people = count(loaded.contacts.people.len(), "contact");
@@ -141,14 +147,16 @@ pub fn these(files: &[PathBuf]) -> Outcome {
     let mut kinds = Vec::new();
     let mut lines: Option<Vec<String>> = None;
     let mut spoken: Vec<Spoken> = Vec::new();
-    let mut model = crate::config::paths::model("en", Path::new(""), Path::new(""));
+    let mut settings = None;
+    let mut people = Contacts::default();
+    let mut said = None;
     for (path, tree) in &trees {
         let Some(tree) = tree else { continue };
         if kind(path, tree) == Kind::Settings {
             let read = file::read(tree, true, &findings);
             lines.get_or_insert_default().extend(read.settings.control.lines.iter().map(|line| line.name.clone()));
             spoken.extend(read.wake_phrases.into_iter().map(|(phrase, place)| Spoken::wake_phrase(phrase, place)));
-            model = Some(read.settings.speech.model);
+            settings = Some(read.settings);
         }
     }
     for (path, tree) in &trees {
@@ -156,23 +164,32 @@ pub fn these(files: &[PathBuf]) -> Outcome {
         let kind = kind(path, tree);
         match kind {
             Kind::Settings => (),
-            Kind::Contacts => spoken.extend(contacts::read(tree, lines.as_deref(), &findings).1),
-            Kind::Phrases => drop(phrases::read(tree, &findings)),
+            Kind::Contacts => {
+                let (read, names) = contacts::read(tree, lines.as_deref(), &findings);
+                people.people.extend(read.people);
+                spoken.extend(names);
+            }
+            Kind::Phrases => said = Some(phrases::read(tree, &findings)),
         }
         kinds.push(format!("{} ({})", path.display(), kind.name()));
     }
     let problems = Problems::new(findings.problems.into_inner()).0;
     let mut warnings = findings.warnings.into_inner();
     if problems.is_empty() {
-        warnings.extend(model.iter().flat_map(|model| not_in_model(model, &spoken)));
+        warnings.extend(heard_badly(settings, &spoken, &people, said));
     }
     Outcome { problems, warnings: Problems::new(warnings).0, n_files: files.len(), summary: kinds.join(", ") }
 }
 
-/// Names that the speech model cannot hear. Where there is no model, `hark doctor` tells.
-fn not_in_model(model: &Path, spoken: &[Spoken]) -> Vec<Problem> {
-    let Ok(model) = speech::Model::open(model) else { return Vec::new() };
-    spoken.iter().filter_map(|spoken| spoken.not_in_model(|text| model.unknown_words([text]).into_iter().collect())).collect()
+/// What is odd about names and wake phrases. Where there is no model, `hark doctor` tells.
+fn heard_badly(settings: Option<Settings>, spoken: &[Spoken], people: &Contacts, said: Option<Phrases>) -> Vec<Problem> {
+    let model = match &settings {
+        Some(settings) => settings.open_model().ok(),
+        None => paths::model(paths::BUILT_IN, Path::new(""), Path::new("")).and_then(|it| Model::open(&it).ok()),
+    };
+    let language = settings.map_or_else(|| "en".to_owned(), |it| it.control.language);
+    let phrases = said.or_else(|| phrases::built_in(&language)).unwrap_or_default();
+    model.map_or_else(Vec::new, |model| names::problems(spoken, people, &phrases, &model))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ mod sound;
 use std::process::ExitCode;
 
 use speech::say::Voice;
-use speech::{Model, say};
+use speech::say;
 
 use super::check;
 use crate::config::{self, Loaded, Settings, Sources};
@@ -103,7 +103,7 @@ fn configuration(sources: &Sources) -> Vec<Finding> {
 }
 
 fn model(settings: &Settings) -> Finding {
-    match Model::open(&settings.speech.model) {
+    match settings.open_model() {
         Ok(model) => ok("speech model", model.path().display().to_string()),
         Err(err) => in_two("speech model", &err.to_string(), "set `speech.model` in hark.yaml"),
     }

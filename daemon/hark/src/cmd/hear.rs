@@ -12,10 +12,10 @@ use serde::Serialize;
 use speech::{Heard, Hearing, HearingSettings, Listen, Model, Notice};
 
 use crate::config::{Settings, Sources, load, paths};
-use crate::ears;
+use crate::{ears, names};
 
 /// The exit code of bad configuration (sysexits.h, EX_CONFIG).
-const BAD_CONFIGURATION: u8 = 78;
+pub(super) const BAD_CONFIGURATION: u8 = 78;
 /// Silence after each file: longer than the longest pause that is waited for, so that the last words are decided upon.
 const SILENCE_S: usize = 2;
 /// How often progress is told.
@@ -85,7 +85,7 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
         }
     };
     let model = open(arguments.model.as_deref(), &loaded.settings)?;
-    for problem in loaded.not_in_model(|text| model.unknown_words([text]).into_iter().collect()) {
+    for problem in names::problems(&loaded.spoken, &loaded.contacts, &loaded.phrases, &model) {
         eprintln!("{}: warning: {}; {}", problem.place, problem.what, problem.mend);
     }
     let decisions = &loaded.settings.control;
@@ -98,13 +98,17 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
     let (min_confidence, listen_for) = (decisions.min_confidence, decisions.listen_for);
     let settings =
         HearingSettings { wake_phrases, min_confidence, listen_for, gain_db: loaded.settings.house.microphone_gain_db };
+    let learned = names::learn(&loaded.contacts, &loaded.phrases, &model).contacts;
+    let contacts = loaded.also.iter().fold(learned, |contacts, it| contacts.with_names_in(it, &[]));
     let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
-    let sentences = grammar::sentences(&loaded.phrases, &loaded.contacts, &emergency);
-    let open = intent::open::sentences(&loaded.phrases, &loaded.contacts, &[]).into_keys().collect();
-    let grammar = intent::Grammar { open, ..sentences.grammar(Scope::Asleep, &[]) };
+    let languages = || std::iter::once(&loaded.phrases).chain(&loaded.also);
+    let sentences: Vec<_> = languages().map(|it| grammar::sentences(it, &contacts, &emergency)).collect();
+    let open = languages().flat_map(|it| intent::open::sentences(it, &contacts, &[]).into_keys()).collect();
+    let all = sentences.iter().map(|it| it.grammar(Scope::Asleep, &[])).reduce(intent::Grammar::with);
+    let grammar = intent::Grammar { open, ..all.unwrap_or_default() };
     let unknown = model.unknown_words(grammar.words());
     let listen = ears::listen_for(grammar.without(&unknown), None);
-    let meaning = |text: &str| intent::parse(text, &sentences);
+    let meaning = |text: &str| sentences.iter().find_map(|it| intent::parse(text, it));
     hear_all(&arguments.files, &model, &settings, &listen, meaning)
 }
 
@@ -117,7 +121,7 @@ fn open(wanted: Option<&Path>, settings: &Settings) -> anyhow::Result<Model> {
             paths::model(&path.to_string_lossy(), &here, &settings.state_dir).unwrap_or_else(|| path.to_owned())
         }
     };
-    Ok(Model::open(&folder)?)
+    Ok(Model::with(&folder, &settings.languages())?)
 }
 
 fn hear_all(

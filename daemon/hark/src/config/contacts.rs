@@ -28,18 +28,22 @@ impl Spoken {
         Spoken { contact: None, text, place }
     }
 
-    /// What is wrong when the speech model does not know words of it. `unknown` tells which words of a text those are.
-    pub fn not_in_model(&self, unknown: impl Fn(&str) -> Vec<String>) -> Option<Problem> {
-        let words = unknown(&self.text).iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    /// What is wrong when the speech model does not know these words of it. `nearest`: what is listened for in its place.
+    pub fn not_in_model<'a>(&self, unknown: impl IntoIterator<Item = &'a String>, nearest: Option<&str>) -> Option<Problem> {
+        let words = unknown.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         if words.is_empty() {
             return None;
         }
-        Some(match &self.contact {
-            Some(contact) => {
+        Some(match (&self.contact, nearest) {
+            (Some(_), Some(nearest)) => {
+                let what = format!("the speech model does not know {words}: it listens for `{nearest}`");
+                Problem::new(&self.place, what, "write words that sound more like it below `sounds_like:` if it is not understood")
+            }
+            (Some(contact), None) => {
                 let what = format!("the speech model does not know {words}: `{contact}` cannot be called by that name");
                 Problem::new(&self.place, what, "write the contact's name in words that sound the same below `sounds_like:`")
             }
-            None => {
+            (None, _) => {
                 let what = format!("the speech model does not know {words} of the wake phrase `{}`", self.text);
                 Problem::new(&self.place, what, "choose common words")
             }

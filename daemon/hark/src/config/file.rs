@@ -28,6 +28,8 @@ pub struct File {
     pub phrases: Option<(PathBuf, Place)>,
     /// Where the language is written.
     pub language: Place,
+    /// Each other language that is understood, and where it is written.
+    pub also_understands: Vec<(String, Place)>,
     /// Each wake phrase and where it is written.
     pub wake_phrases: Vec<(String, Place)>,
     /// Names that must be those of contacts, and where they are written.
@@ -41,6 +43,9 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     let room_name = room.map_or("living room", |room| room.text).to_owned();
     let language_text = it.text("language");
     let language = language_text.and_then(|text| it.check(text.place, language_tag(text.text)));
+    let also = it.texts("also_understands").unwrap_or_default();
+    let also_understands: Vec<(String, Place)> =
+        also.iter().filter_map(|text| Some((it.check(text.place, language_tag(text.text))?, text.place.clone()))).collect();
     let (wake_phrases, wake) = wake(it.section("wake"));
     let audio = audio(it.section("audio"));
     let state_dir = place_or_auto(&mut it, "state_dir").unwrap_or_else(paths::state_dir);
@@ -86,6 +91,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     };
     let settings = Settings {
         control,
+        also_understands: also_understands.iter().map(|(language, _)| language.clone()).collect(),
         room_slug,
         audio,
         wake,
@@ -100,7 +106,7 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
         publish_words,
     };
     let language = language_text.map_or(Place::BuiltIn, |it| it.place.clone());
-    File { settings, contacts, phrases, language, wake_phrases, people: house.people }
+    File { settings, contacts, phrases, language, also_understands, wake_phrases, people: house.people }
 }
 
 fn wake(mut it: Section<'_>) -> (Vec<(String, Place)>, WakeSettings) {
@@ -170,11 +176,11 @@ struct Hearing {
 
 fn speech(mut it: Section<'_>, state_dir: &Path, whole: bool) -> (SpeechSettings, Hearing) {
     let model = it.text("model");
-    let name = model.map_or("en", |text| text.text);
+    let name = model.map_or(paths::BUILT_IN, |text| text.text);
     let place = model.map_or(Place::BuiltIn, |text| text.place.clone());
     let found = paths::model(name, &place.folder(), state_dir);
     if found.is_none() && whole {
-        let mend = "write `en` for the one that comes with Hark, install it (`hark models list`), or write the folder of a Vosk model as `./models/name`";
+        let mend = "write `built-in` for the one that comes with Hark, install it (`hark models list`), or write the folder of a Vosk model as `./models/name`";
         it.findings().problem(&place, format!("there is no speech model `{name}`"), mend);
     }
     let voice = it.value("voice").cloned();

@@ -48,19 +48,14 @@ pub struct Loaded {
     pub contacts: Contacts,
     /// The phrases of the speaker's language.
     pub phrases: Phrases,
+    /// Those of the other languages that are understood.
+    pub also: Vec<Phrases>,
     /// What was read, or would have been had it been there: these are watched.
     pub files: Vec<PathBuf>,
     /// What is odd and works.
     pub warnings: Vec<Problem>,
     /// Names and wake phrases that are listened for, and where they are written: for comparing with the model's vocabulary.
     pub spoken: Vec<Spoken>,
-}
-
-impl Loaded {
-    /// Names and wake phrases with words that the speech model does not know. `unknown` tells which words of a text those are.
-    pub fn not_in_model(&self, unknown: impl Fn(&str) -> Vec<String>) -> Vec<Problem> {
-        self.spoken.iter().filter_map(|spoken| spoken.not_in_model(&unknown)).collect()
-    }
 }
 
 /// Reads all files. Everything that is wrong with any of them is told at once.
@@ -115,17 +110,26 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         );
     }
     files.push(settings.phrases_dir.join(format!("{}.yaml", settings.control.language)));
-    if !settings.control.language.starts_with("en") && settings.speech.model.ends_with("models/en") {
-        let what = format!("the language is `{}` and the speech model understands English", settings.control.language);
-        findings.warning(&read.language, what, "set `model` below `speech` to the folder of a Vosk model of the language");
+    let built_in = settings.speech.model.ends_with("models/hark");
+    for (language, place) in std::iter::once((&settings.control.language, &read.language))
+        .chain(read.also_understands.iter().map(|(language, place)| (language, place)))
+        .filter(|(language, _)| built_in && !["en", "de", "zh"].contains(&language.split('-').next().unwrap_or_default()))
+    {
+        let what = format!("the speech model that comes with Hark was made for en, de and zh; it may understand `{language}` badly");
+        findings.warning(place, what, "set `model` below `speech` to the folder of a Vosk model of the language");
     }
     let phrases = phrases::load(&settings.phrases_dir, &settings.control.language, &read.language, &findings);
+    let mut also = Vec::new();
+    for (language, place) in &read.also_understands {
+        files.push(settings.phrases_dir.join(format!("{language}.yaml")));
+        also.push(phrases::load(&settings.phrases_dir, language, place, &findings));
+    }
 
     let problems = findings.problems.into_inner();
     if problems.is_empty() {
         let warnings = Problems::new(findings.warnings.into_inner()).0;
         let contacts = people.with_echo_test(&phrases);
-        Ok(Loaded { settings, contacts, phrases, files, warnings, spoken })
+        Ok(Loaded { settings, contacts, phrases, also, files, warnings, spoken })
     } else {
         Err(Problems::new(problems))
     }

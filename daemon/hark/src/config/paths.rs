@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+/// The name of the model that comes with Hark.
+pub const BUILT_IN: &str = "built-in";
+
 /// The folder of a model: a path, relative to `folder`, or the name of one that came with Hark or was installed. `None` where it is not found.
 pub fn model(name: &str, folder: &Path, state_dir: &Path) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(folder.join(name)).filter(|path| path.is_dir());
     }
+    // `en` is what it was called when it understood English only.
+    let name = if [BUILT_IN, "en"].contains(&name) { "hark" } else { name };
     let system = ["/usr/local/share/hark", "/usr/share/hark"].map(PathBuf::from);
     let beside = [std::env::current_exe().ok(), std::env::current_dir().ok()];
     let above = beside.iter().flatten().flat_map(|path| path.ancestors()).map(Path::to_owned);

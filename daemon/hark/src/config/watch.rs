@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use control::house::Device;
 use control::input::Input;
+use speech::Model;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
+
+use crate::names;
 
 use super::load::{Loaded, Sources, load};
 use super::problems::Problems;
@@ -43,13 +46,20 @@ pub struct Watch {
     current: Loaded,
     looks: Looks,
     reloads: mpsc::Sender<Reload>,
+    /// Learns new names.
+    model: Option<Model>,
 }
 
 impl Watch {
     /// Watches the files of `current`. A full channel makes the watch wait.
     pub fn new(sources: Sources, current: Loaded, reloads: mpsc::Sender<Reload>) -> Watch {
         let looks = Looks::at(&current.files);
-        Watch { sources, current, looks, reloads }
+        Watch { sources, current, looks, reloads, model: None }
+    }
+
+    /// Lets this model learn the names of new contacts before they are told.
+    pub fn with_model(self, model: Model) -> Watch {
+        Watch { model: Some(model), ..self }
     }
 
     /// Runs until nobody listens any more.
@@ -69,10 +79,26 @@ impl Watch {
                 () = self.reloads.closed() => return,
             }
             let reload = self.reload();
+            let reload = self.learned(reload).await;
             if self.reloads.send(reload).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Names are learned here, where nobody waits: some hundred new ones take a second on a small machine.
+    async fn learned(&self, reload: Reload) -> Reload {
+        let (mut loaded, model) = match (reload, self.model.clone()) {
+            (Reload::Fresh(loaded), Some(model)) => (loaded, model),
+            (reload, _) => return reload,
+        };
+        let learn = move || {
+            let learned = names::learn(&loaded.contacts, &loaded.phrases, &model);
+            learned.tell();
+            loaded.contacts = learned.contacts;
+            Reload::Fresh(loaded)
+        };
+        tokio::task::spawn_blocking(learn).await.expect("learning names does not panic")
     }
 
     fn reload(&mut self) -> Reload {

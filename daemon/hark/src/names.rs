@@ -1,0 +1,146 @@
+//! Names as the speech model hears them: it learns them, or listens for words that it has and that sound like them; and names that sound alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use control::contacts::{Contact, Contacts, as_heard};
+use control::phrases::Phrases;
+use speech::lexicon::respell;
+use speech::{Model, PronounceError, Spoken, alike, nearest};
+use tracing::warn;
+
+use crate::config::Problem;
+use crate::config::contacts::Spoken as Written;
+use crate::config::yaml;
+
+/// See the top.
+pub struct Names {
+    /// The contacts, as the grammar is made from them.
+    pub contacts: Contacts,
+    /// Sets of names that nobody can tell apart by ear, each of several contacts.
+    pub alike: Vec<Vec<String>>,
+    /// Names that an official model does not have, and the words of it that are listened for in their place.
+    pub heard_as: BTreeMap<String, String>,
+    /// Why some names could not be learned.
+    pub failed: Option<PronounceError>,
+}
+
+/// Lets the model learn the names of these contacts.
+pub fn learn(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Names {
+    let mut contacts = contacts.clone();
+    let mut names = match model.lexicon() {
+        Some(_) => {
+            let texts: Vec<Spoken> = contacts.people.iter().flat_map(spoken).collect();
+            let failed = model.learn(&texts).err();
+            for person in &mut contacts.people {
+                forget_respelled(person);
+            }
+            Names { contacts, alike: Vec::new(), heard_as: BTreeMap::new(), failed }
+        }
+        None => listen_for_nearest(contacts, phrases, model),
+    };
+    names.alike = sounding_alike(&names.contacts, phrases, model);
+    names
+}
+
+impl Names {
+    /// Says in the log how many names need a look, without naming them.
+    pub fn tell(&self) {
+        if let Some(failed) = &self.failed {
+            warn!("some names cannot be pronounced: {failed}");
+        }
+        if !self.alike.is_empty() {
+            warn!(n_sets = self.alike.len(), "some contacts sound alike: who is meant is asked; `hark check` names them");
+        }
+        if !self.heard_as.is_empty() {
+            warn!(
+                n_names = self.heard_as.len(),
+                "the speech model does not have some names: words that sound like them are listened for; `hark check` names them"
+            );
+        }
+    }
+}
+
+/// What is odd about names and wake phrases with this model: what it cannot hear, and who cannot be told apart.
+pub fn problems(spoken: &[Written], contacts: &Contacts, phrases: &Phrases, model: &Model) -> Vec<Problem> {
+    let learned = learn(contacts, phrases, model);
+    let mut problems = Vec::new();
+    for it in spoken {
+        let unknown = model.unknown_words([&it.text]);
+        problems.extend(it.not_in_model(&unknown, learned.heard_as.get(&it.text).map(String::as_str)));
+    }
+    if let (Some(failed), Some(first)) = (&learned.failed, problems.first_mut().filter(|_| learned.heard_as.is_empty())) {
+        first.mend = format!("{failed}; or {}", first.mend);
+    }
+    problems.extend(learned.alike.iter().flat_map(|set| alike_at(set, spoken, contacts, phrases)));
+    problems
+}
+
+/// One problem for each contact after the first whose name sounds like one before.
+fn alike_at(set: &[String], spoken: &[Written], contacts: &Contacts, phrases: &Phrases) -> Vec<Problem> {
+    let called = |it: &&Contact| it.heard_names(phrases).iter().any(|name| set.contains(name));
+    let people: Vec<&Contact> = contacts.people.iter().filter(called).collect();
+    let place = |person: &Contact| spoken.iter().find(|it| it.contact.as_ref() == Some(&person.name)).map(|it| &it.place);
+    let Some((first, others)) = people.split_first() else { return Vec::new() };
+    let at = place(first).map(|it| format!(", at {}", yaml::short(it))).unwrap_or_default();
+    let problem = |other: &&Contact| {
+        let what = format!("`{}` sounds like `{}`{at}: who is meant is asked", other.name, first.name);
+        Some(Problem::new(place(other)?, what, "give one of them an alias that sounds different"))
+    };
+    others.iter().filter_map(problem).collect()
+}
+
+/// Everything that people may say to mean a contact; what it sounds like belongs to the first name that it can be about.
+fn spoken(person: &Contact) -> Vec<Spoken> {
+    let mut all: Vec<Spoken> = std::iter::once(&person.name)
+        .chain(&person.aliases)
+        .map(|name| Spoken { text: as_heard(name), language: person.language.clone(), sounds_like: Vec::new() })
+        .collect();
+    for like in &person.sounds_like {
+        if let Some(it) = all.iter_mut().find(|it| respell(&it.text, &as_heard(like)).is_some_and(|it| !it.is_empty())) {
+            it.sounds_like.push(as_heard(like));
+        }
+    }
+    all
+}
+
+/// What is a pronunciation of the name now must not be a name of its own beside it: both would be heard, and neither surely.
+fn forget_respelled(person: &mut Contact) {
+    let taken: BTreeSet<String> = spoken(person).into_iter().flat_map(|it| it.sounds_like).collect();
+    person.sounds_like.retain(|it| !taken.contains(&as_heard(it)));
+}
+
+/// An official model has only its own words.
+fn listen_for_nearest(mut contacts: Contacts, phrases: &Phrases, model: &Model) -> Names {
+    let unsaid = |person: &Contact| if person.sounds_like.is_empty() { person.heard_names(phrases) } else { BTreeSet::new() };
+    let unknown = model.unknown_words(contacts.people.iter().flat_map(unsaid).collect::<Vec<_>>());
+    let (nearest, failed) = match nearest::words(model.path(), &unknown, &phrases.language) {
+        Ok(nearest) => (nearest, None),
+        Err(error) => (BTreeMap::new(), Some(error)),
+    };
+    let mut heard_as = BTreeMap::new();
+    for person in &mut contacts.people {
+        for name in unsaid(person) {
+            let known = |word: &str| nearest.get(word).map_or(word, String::as_str).to_owned();
+            let words = name.split(' ').map(known).collect::<Vec<_>>().join(" ");
+            if words != name && model.unknown_words([&words]).is_empty() {
+                person.sounds_like.push(words.clone());
+                heard_as.insert(name, words);
+            }
+        }
+    }
+    Names { contacts, alike: Vec::new(), heard_as, failed }
+}
+
+/// Names of different contacts that sound the same. Those of one contact may.
+fn sounding_alike(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Vec<Vec<String>> {
+    let Some(lexicon) = model.lexicon() else { return Vec::new() };
+    let mut whose: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (n, person) in contacts.people.iter().enumerate() {
+        for name in person.heard_names(phrases) {
+            whose.entry(name).or_default().insert(n);
+        }
+    }
+    let sets = alike::sets(lexicon, &whose.keys().cloned().collect());
+    let of_several = |set: &Vec<String>| set.iter().flat_map(|it| &whose[it]).collect::<BTreeSet<_>>().len() > 1;
+    sets.into_iter().filter(of_several).collect()
+}

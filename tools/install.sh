@@ -52,7 +52,7 @@ say "installing into $root$prefix"
 install -D -m 755 "$program" "$bin/hark"
 install -D -m 644 "$vosk" "$lib/libvosk.so"
 command -v strip >/dev/null && strip "$bin/hark"
-(cd "$here" && find models/en -type f -exec install -D -m 644 {} "$share/{}" \;)
+(cd "$here" && find models/hark -type f -exec install -D -m 644 {} "$share/{}" \;)
 (cd "$here" && find configs -type f -exec install -D -m 644 {} "$share/{}" \;)
 chmod 755 "$share/configs/mosquitto/make-certificates.sh"
 install -D -m 644 "$here/docs/mqtt.md" "$share/docs/mqtt.md"

@@ -230,7 +230,7 @@ fn write_settings(folder: &Path, broker: &Broker, sip_port: u16, rtp: u16, more:
          speech:\n  model: {model}\naudio:\n  host: pulseaudio\nmqtt:\n  broker: mqtt://127.0.0.1:{mqtt}\n\
          sip:\n  listen: 127.0.0.1:{sip_port}\n  rtp_ports: {rtp}-{last_rtp}\n{more}\n",
         phrases = project("configs/phrases").display(),
-        model = project("models/en").display(),
+        model = project("models/hark").display(),
         mqtt = broker.port,
         last_rtp = rtp + 19,
     );

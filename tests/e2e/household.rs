@@ -461,7 +461,7 @@ fn settings(room: &Room, address: &str, mqtt: &str, multicast: u16, plan: &RoomP
          house:\n  listen: {address}:{house}\n  multicast: 239.255.73.73:{multicast}\n  interface: {address}\n{in_house}\n{more}\n",
         name = room.name,
         phrases = project("configs/phrases").display(),
-        model = project("models/en").display(),
+        model = project("models/hark").display(),
         sip = room.sip_port,
         house = room.house_port,
         last_rtp = rtp + 19,

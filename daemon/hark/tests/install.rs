@@ -27,7 +27,7 @@ fn all_is_installed_and_taken_away_again_but_for_the_settings() {
     let root = tempfile::tempdir().unwrap();
     install(root.path(), &["install", env!("CARGO_BIN_EXE_hark")]);
     let at = |path: &str| root.path().join(path);
-    for file in ["bin/hark", "lib/libvosk.so", "lib/systemd/system/hark.service", "share/hark/models/en/conf/model.conf"] {
+    for file in ["bin/hark", "lib/libvosk.so", "lib/systemd/system/hark.service", "share/hark/models/hark/conf/model.conf"] {
         assert!(at("opt/hark").join(file).exists(), "{file}");
     }
     let unit = std::fs::read_to_string(at("opt/hark/lib/systemd/system/hark.service")).unwrap();

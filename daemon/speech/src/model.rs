@@ -144,7 +144,8 @@ impl Model {
         }
         match &self.kind {
             Kind::Ours(it) => word == UNKNOWN || it.lexicon().can_say(word),
-            Kind::Official(it) => it.write().unwrap_or_else(|it| it.into_inner()).find_word(word).is_some(),
+            // Number 0 is no word, and libvosk crashes on it.
+            Kind::Official(it) => it.write().unwrap_or_else(|it| it.into_inner()).find_word(word).is_some_and(|id| id != 0),
         }
     }
 
@@ -167,6 +168,15 @@ impl Model {
         let text = tidy(sentence);
         // A sentence that lost a word would be another sentence: "call zzyzx" would become "call".
         if text.split(' ').all(|it| it != UNKNOWN && self.knows(it)) { text } else { String::new() }
+    }
+
+    /// Writes the model with a graph of these words into a folder, as official models are: for programs that know only such. One that is official already
+    /// writes nothing.
+    pub fn write_official(&self, folder: &Path, words: &BTreeSet<String>) -> Result<(), ModelError> {
+        match &self.kind {
+            Kind::Ours(it) => it.write(folder, words).map(drop),
+            Kind::Official(_) => Ok(()),
+        }
     }
 
     pub(crate) fn recognizer(&self, grammar: &[String]) -> Option<(vosk::Recognizer, Spelling)> {

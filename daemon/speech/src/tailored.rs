@@ -83,17 +83,23 @@ impl Tailored {
 
     fn make(&self, words: BTreeSet<String>) -> Result<Made, ModelError> {
         let folder = Private::new().map_err(|source| ModelError::NotWritten { folder: std::env::temp_dir(), source })?;
-        let not_written = |source| ModelError::NotWritten { folder: folder.0.clone(), source };
+        let homophones = self.write(&folder.0, &words)?;
+        let vosk = open(&folder.0).ok_or_else(|| ModelError::Refused(self.folder.clone()))?;
+        Ok(Made { vosk, words, homophones })
+    }
+
+    /// Writes the model with a graph of these words as libvosk reads it; what does not change is linked.
+    pub fn write(&self, folder: &Path, words: &BTreeSet<String>) -> Result<Homophones, ModelError> {
+        let not_written = |source| ModelError::NotWritten { folder: folder.into(), source };
         let pronounced = words.iter().map(|it| (it.clone(), self.lexicon.pronounce(it)));
         let mut in_graph: Words = pronounced.filter(|it| !it.1.is_empty()).collect();
         let homophones = Homophones::join(&mut in_graph);
-        graph::write(&folder.0.join("graph"), &in_graph, self.lexicon.phones(), self.lexicon.filler()).map_err(not_written)?;
+        graph::write(&folder.join("graph"), &in_graph, self.lexicon.phones(), self.lexicon.filler()).map_err(not_written)?;
         let model = self.folder.canonicalize().map_err(not_written)?;
         for part in ["am", "conf"] {
-            std::os::unix::fs::symlink(model.join(part), folder.0.join(part)).map_err(not_written)?;
+            std::os::unix::fs::symlink(model.join(part), folder.join(part)).map_err(not_written)?;
         }
-        let vosk = open(&folder.0).ok_or_else(|| ModelError::Refused(self.folder.clone()))?;
-        Ok(Made { vosk, words, homophones })
+        Ok(homophones)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,24 +1,42 @@
 //! Models that are not there, broken, or of another kind: the file is named, and nothing crashes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use speech::Model;
 use speech::recognizer::Recognizer;
+use speech::{Model, Spoken};
 
 fn built_in() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/en")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/hark")
 }
 
-/// A copy of the built-in model that is removed at the end.
+/// A copy of a model that is removed at the end.
 struct Copy(PathBuf);
 
 impl Copy {
-    fn new(name: &str) -> Self {
+    /// As it comes with Hark.
+    fn ours(name: &str) -> Self {
+        Self::of(&built_in(), &OURS, name)
+    }
+
+    /// As official models are: with a graph, and no other words than those in it.
+    fn official(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("hark-official-{}-{name}", std::process::id()));
+        let words = "hello operator call mom dad the echo test hang up".split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        std::fs::create_dir_all(&folder).unwrap();
+        let model = Model::open(&built_in()).unwrap();
+        model.write_official(&folder, &words).unwrap();
+        let copy = Self::of(&folder, &OFFICIAL, name);
+        std::fs::remove_dir_all(folder).unwrap();
+        copy
+    }
+
+    fn of(model: &Path, files: &[&str], name: &str) -> Self {
         let to = std::env::temp_dir().join(format!("hark-model-{}-{name}", std::process::id()));
-        for file in FILES {
+        for file in files {
             let path = to.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::copy(built_in().join(file), path).unwrap();
+            std::fs::copy(model.join(file), path).unwrap();
         }
         Self(to)
     }
@@ -30,7 +48,9 @@ impl Drop for Copy {
     }
 }
 
-const FILES: [&str; 8] = [
+const OURS: [&str; 7] =
+    ["am/final.mdl", "conf/mfcc.conf", "conf/model.conf", "phones.txt", "ipa.txt", "lm/en.txt", "lexicon/en.txt"];
+const OFFICIAL: [&str; 8] = [
     "am/final.mdl",
     "conf/mfcc.conf",
     "conf/model.conf",
@@ -47,26 +67,29 @@ fn error(path: &Path) -> String {
 
 #[test]
 fn each_missing_or_empty_file_is_named() {
-    let copy = Copy::new("missing");
-    for file in FILES.iter().filter(|it| **it != "graph/words.txt") {
-        std::fs::remove_file(copy.0.join(file)).unwrap();
-        let said = error(&copy.0);
-        assert!(said.contains(&format!("no file `{file}`")), "{said}");
-        std::fs::write(copy.0.join(file), "").unwrap();
-        let said = error(&copy.0);
-        assert!(said.contains(file) && said.contains("is empty; unpack or install the model again"), "{said}");
-        std::fs::copy(built_in().join(file), copy.0.join(file)).unwrap();
+    for (copy, files) in [(Copy::ours("missing-ours"), &OURS[..]), (Copy::official("missing"), &OFFICIAL[..])] {
+        // Without phones.txt ours is none of ours; without words.txt libvosk only cannot look words up.
+        for file in files.iter().filter(|it| !["phones.txt", "graph/words.txt"].contains(it)) {
+            let whole = std::fs::read(copy.0.join(file)).unwrap();
+            std::fs::remove_file(copy.0.join(file)).unwrap();
+            let said = error(&copy.0);
+            assert!(said.contains(&format!("no file `{file}`")), "{said}");
+            std::fs::write(copy.0.join(file), "").unwrap();
+            let said = error(&copy.0);
+            assert!(said.contains(file) && said.contains("is empty; unpack or install the model again"), "{said}");
+            std::fs::write(copy.0.join(file), whole).unwrap();
+        }
+        assert!(Model::open(&copy.0).is_ok());
     }
-    assert!(Model::open(&copy.0).is_ok());
 }
 
 #[test]
 fn each_truncated_or_foreign_file_is_named() {
-    let copy = Copy::new("cut");
+    let copy = Copy::official("cut");
     for (file, foreign) in
         [("am/final.mdl", "is not a Kaldi"), ("graph/HCLr.fst", "is not a graph"), ("graph/Gr.fst", "is not a graph")]
     {
-        let whole = std::fs::read(built_in().join(file)).unwrap();
+        let whole = std::fs::read(copy.0.join(file)).unwrap();
         for part in [whole.len() / 3, whole.len() - 5] {
             std::fs::write(copy.0.join(file), &whole[..part]).unwrap();
             let said = error(&copy.0);
@@ -80,41 +103,101 @@ fn each_truncated_or_foreign_file_is_named() {
 }
 
 #[test]
+fn an_acoustic_model_of_other_phones_is_refused() {
+    let copy = Copy::ours("phones");
+    let file = copy.0.join("phones.txt");
+    let phones = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, phones + "MORE\n").unwrap();
+    // The table of what follows what is the first that does not fit.
+    assert!(error(&copy.0).contains("phones need"), "{}", error(&copy.0));
+    let copy = Copy::ours("foreign");
+    std::fs::write(copy.0.join("phones.txt"), "SIL\nA\n").unwrap();
+    std::fs::write(copy.0.join("ipa.txt"), "a\tA\n").unwrap();
+    std::fs::write(copy.0.join("lexicon/en.txt"), "a\tA\n").unwrap();
+    std::fs::write(copy.0.join("lm/en.txt"), "-99 0\n-99 -1\n").unwrap();
+    let said = error(&copy.0);
+    assert!(said.contains("final.mdl` does not belong to the 2 phones of phones.txt"), "{said}");
+}
+
+#[test]
 fn no_folder_no_model_and_a_fixed_graph_are_told_apart() {
     assert!(error(Path::new("/no/such/模型")).contains("`/no/such/模型` is not there"));
-    assert!(error(&built_in().join("graph/Gr.fst")).contains("is not a folder"));
-    let copy = Copy::new("fixed");
+    assert!(error(&built_in().join("phones.txt")).contains("is not a folder"));
+    let copy = Copy::official("fixed");
     std::fs::rename(copy.0.join("graph/HCLr.fst"), copy.0.join("graph/HCLG.fst")).unwrap();
     assert!(error(&copy.0).contains("takes no grammar"));
 }
 
 #[test]
 fn a_model_in_a_folder_with_a_chinese_name_works() {
-    let copy = Copy::new("模型 小");
-    assert!(Model::open(&copy.0).unwrap().knows("hello"));
+    for copy in [Copy::ours("我们 小"), Copy::official("模型 小")] {
+        let model = Model::open(&copy.0).unwrap();
+        assert!(model.knows("hello") && Recognizer::new(&model, &["hello operator".into()]).is_some());
+    }
 }
 
 #[test]
-fn words_that_cannot_be_heard_are_found() {
-    let model = Model::open(&built_in()).unwrap();
-    let unknown = model.unknown_words(["call mom", "Call  Zzyzx", "call siobhán \"kvitko\""]);
-    assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["kvitko", "siobhán", "zzyzx"]);
-    assert!(model.unknown_words(["hello operator", "call the echo test"]).is_empty());
+fn an_official_model_has_its_own_words_and_ours_has_any() {
+    let copy = Copy::official("words");
+    let sentences = ["call mom", "Call  Zzyzx", "call siobhán \"kvitko\"", "[unk] ..."];
+    let unknown = |model: &Model| model.unknown_words(sentences).into_iter().collect::<Vec<_>>().join(", ");
+    let official = Model::open(&copy.0).unwrap();
+    assert_eq!(unknown(&official), "..., kvitko, siobhán, zzyzx");
+    assert!(official.lexicon().is_none() && official.unknown_words(["hello operator", "call the echo test"]).is_empty());
+    assert_eq!(unknown(&Model::open(&built_in()).unwrap()), "...");
 }
 
 #[test]
 fn no_grammar_brings_the_library_down() {
-    let model = Model::open(&built_in()).unwrap();
-    for phrases in [vec![], vec![""], vec!["zzyzx"], vec!["\"\\"], vec!["[unk]"], vec!["call zzyzx", "\0"]] {
-        let phrases: Vec<String> = phrases.into_iter().map(str::to_owned).collect();
-        assert!(Recognizer::new(&model, &phrases).is_none(), "{phrases:?}");
+    let copy = Copy::official("grammar");
+    for model in [Model::open(&copy.0).unwrap(), Model::open(&built_in()).unwrap()] {
+        for phrases in [vec![], vec![""], vec!["..."], vec!["\"\\"], vec!["[unk]"], vec!["call <eps>", "\0"]] {
+            let phrases: Vec<String> = phrases.into_iter().map(str::to_owned).collect();
+            assert!(Recognizer::new(&model, &phrases).is_none(), "{phrases:?}");
+        }
+        let phrases = ["call \"mom\"", "CALL DAD", "call dad", "hang \\ up"].map(str::to_owned);
+        let mut recognizer = Recognizer::new(&model, &phrases).unwrap();
+        assert!(recognizer.finish().is_empty());
+        recognizer.feed(&[0.0; 16_000]);
+        recognizer.feed(&[f32::NAN, 2.0, -2.0]);
+        recognizer.finish();
+        recognizer.reset();
+        assert_eq!(recognizer.fed(), 0);
     }
-    let phrases = ["call \"mom\"", "CALL DAD", "call dad", "hang \\ up"].map(str::to_owned);
+}
+
+/// What is heard when a synthetic voice says it, at 16 kHz.
+fn heard(recognizer: &mut Recognizer, text: &str, language: &str) -> String {
+    let (samples, rate) = speech::say::speak(&speech::say::Voice::default(), text, language).unwrap();
+    let n = samples.len() * speech::RATE_HZ as usize / rate as usize;
+    let at = |n: usize| samples[n * rate as usize / speech::RATE_HZ as usize] * 0.5;
+    recognizer.feed(&[0.0; 8_000]);
+    recognizer.feed(&(0..n).map(at).collect::<Vec<_>>());
+    recognizer.feed(&[0.0; 8_000]);
+    recognizer.finish().iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn names_that_no_list_has_are_understood_and_new_ones_later() {
+    let model = Model::open(&built_in()).unwrap();
+    let siobhan = Spoken { text: "siobhán".into(), language: Some("ga".into()), ..Spoken::default() };
+    model.learn(&[siobhan]).unwrap();
+    let phrases = ["call mom", "call siobhán", "hang up", "hello operator"].map(str::to_owned);
+    let mut old = Recognizer::new(&model, &phrases).unwrap();
+    assert_eq!(heard(&mut old, "call siobhán", "en"), "call siobhán");
+    let phrases = ["call mom", "call kvitko", "call jonn", "hang up", "hello operator"].map(str::to_owned);
+    let mut new = Recognizer::new(&model, &phrases).unwrap();
+    assert_eq!(heard(&mut new, "call kvitko", "en"), "call kvitko");
+    // Written as the grammar has it, although it sounds like another word.
+    assert_eq!(heard(&mut new, "call john", "en"), "call jonn");
+    assert_eq!(heard(&mut old, "call mom", "en"), "call mom");
+}
+
+#[test]
+fn two_languages_are_understood_at_once() {
+    let model = Model::with(&built_in(), &["en".into(), "zh".into()]).unwrap();
+    let phrases = ["call mom", "给 妈妈 打 电话", "hang up", "挂断"].map(str::to_owned);
     let mut recognizer = Recognizer::new(&model, &phrases).unwrap();
-    assert!(recognizer.finish().is_empty());
-    recognizer.feed(&[0.0; 16_000]);
-    recognizer.feed(&[f32::NAN, 2.0, -2.0]);
-    recognizer.finish();
-    recognizer.reset();
-    assert_eq!(recognizer.fed(), 0);
+    assert_eq!(heard(&mut recognizer, "call mom", "en"), "call mom");
+    assert!(heard(&mut recognizer, "给妈妈打电话", "zh").starts_with('给'));
 }

@@ -5,8 +5,8 @@ mod sound;
 
 use std::process::ExitCode;
 
-use speech::say::Voice;
 use speech::say;
+use speech::say::Voice;
 
 use super::check;
 use crate::config::{self, Loaded, Settings, Sources};

@@ -97,7 +97,8 @@ fn speak_all(name: &Spoken, model: &Model, settings: &Settings, arguments: &SayN
         for variant in variants {
             println!("  {word}: {}", lexicon.phones().spelled(&variant));
             let voice = Voice::default();
-            let (spoken, rate) = say::speak(&voice, &lexicon.phones().for_espeak(&variant), "en-us").context("speaking the name")?;
+            let (spoken, rate) =
+                say::speak(&voice, &lexicon.phones().for_espeak(&variant), "en-us").context("speaking the name")?;
             samples.extend(spoken);
             samples.extend(std::iter::repeat_n(0.0, (PAUSE_S * rate as f32) as usize));
             rate_hz = rate;
@@ -133,7 +134,11 @@ fn nearest(name: &str, loaded: &Loaded, model: &Model) -> anyhow::Result<ExitCod
     for words in &heard {
         println!("  {words}");
     }
-    if heard.is_empty() { bail!("the speech model has no words for it; write some below `sounds_like:`") } else { Ok(ExitCode::SUCCESS) }
+    if heard.is_empty() {
+        bail!("the speech model has no words for it; write some below `sounds_like:`")
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// A card that is not there, or that the running speaker keeps to itself, is no failure: the sounds are printed.

@@ -37,7 +37,11 @@ impl Spoken {
         Some(match (&self.contact, nearest) {
             (Some(_), Some(nearest)) => {
                 let what = format!("the speech model does not know {words}: it listens for `{nearest}`");
-                Problem::new(&self.place, what, "write words that sound more like it below `sounds_like:` if it is not understood")
+                Problem::new(
+                    &self.place,
+                    what,
+                    "write words that sound more like it below `sounds_like:` if it is not understood",
+                )
             }
             (Some(contact), None) => {
                 let what = format!("the speech model does not know {words}: `{contact}` cannot be called by that name");

@@ -115,7 +115,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         .chain(read.also_understands.iter().map(|(language, place)| (language, place)))
         .filter(|(language, _)| built_in && !["en", "de", "zh"].contains(&language.split('-').next().unwrap_or_default()))
     {
-        let what = format!("the speech model that comes with Hark was made for en, de and zh; it may understand `{language}` badly");
+        let what =
+            format!("the speech model that comes with Hark was made for en, de and zh; it may understand `{language}` badly");
         findings.warning(place, what, "set `model` below `speech` to the folder of a Vosk model of the language");
     }
     let phrases = phrases::load(&settings.phrases_dir, &settings.control.language, &read.language, &findings);

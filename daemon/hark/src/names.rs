@@ -39,6 +39,7 @@ pub fn learn(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Names {
         None => listen_for_nearest(contacts, phrases, model),
     };
     names.alike = sounding_alike(&names.contacts, phrases, model);
+    names.contacts.set_sounds_alike(&names.alike);
     names
 }
 
@@ -71,7 +72,12 @@ pub fn problems(spoken: &[Written], contacts: &Contacts, phrases: &Phrases, mode
     if let (Some(failed), Some(first)) = (&learned.failed, problems.first_mut().filter(|_| learned.heard_as.is_empty())) {
         first.mend = format!("{failed}; or {}", first.mend);
     }
-    problems.extend(learned.alike.iter().flat_map(|set| alike_at(set, spoken, contacts, phrases)));
+    for problem in learned.alike.iter().flat_map(|set| alike_at(set, spoken, contacts, phrases)) {
+        // Whole names and first names sound alike together.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
     problems
 }
 
@@ -143,4 +149,43 @@ fn sounding_alike(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Vec<
     let sets = alike::sets(lexicon, &whose.keys().cloned().collect());
     let of_several = |set: &Vec<String>| set.iter().flat_map(|it| &whose[it]).collect::<BTreeSet<_>>().len() > 1;
     sets.into_iter().filter(of_several).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn names_that_sound_alike_are_told_with_their_places_and_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let contacts = "contacts:
+  - name: John Smith
+    addresses: sip:a@192.168.1.20
+  - name: Jon Smith
+    addresses: sip:b@192.168.1.21
+  - name: Siobhán
+    aliases: [Siobhan]
+    sounds_like: [she vaughn]
+    addresses: sip:c@192.168.1.22
+";
+        std::fs::write(folder.path().join("contacts.yaml"), contacts).unwrap();
+        std::fs::write(folder.path().join("hark.yaml"), "sip: {listen: off}\n").unwrap();
+        let sources = Sources {
+            system: folder.path().join("hark.yaml"),
+            config: None,
+            contacts: Some(folder.path().join("contacts.yaml")),
+            variables: Vec::new(),
+        };
+        let loaded = load(&sources).unwrap();
+        let model = loaded.settings.open_model().unwrap();
+        let learned = learn(&loaded.contacts, &loaded.phrases, &model);
+        // What a name sounds like is how it is said now, and no name beside it.
+        assert!(learned.contacts.get("Siobhán").unwrap().sounds_like.is_empty());
+        assert!(learned.contacts.are_alike("John Smith", "Jon Smith"));
+        let problems = problems(&loaded.spoken, &loaded.contacts, &loaded.phrases, &model);
+        let told: Vec<String> = problems.iter().map(|it| format!("{}: {}", it.place, it.what)).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("contacts.yaml:4:11: `Jon Smith` sounds like `John Smith`, at 2:11: "), "{told:?}");
+    }
 }

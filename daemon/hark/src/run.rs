@@ -241,7 +241,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         control::speaker::Settings { volumes, do_not_disturb: remembered.do_not_disturb, ..settings.control.clone() };
     // Random keys: no two starts are alike.
     control.house.start = format!("{:x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
-    let speaker = Speaker::new(control, learned.contacts, phrases.clone(), remembered.history);
+    let speaker = Speaker::of_languages(control, learned.contacts, phrases.clone(), loaded.also.clone(), remembered.history);
     // A full channel at this moment is not possible: nothing was sent yet.
     let _ = outgoing.try_send(Outgoing::Settings(SettingsNow {
         volume: mqtt::payload::Volumes { call: volumes[0], ring: volumes[1], announce: volumes[2] },

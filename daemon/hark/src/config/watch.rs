@@ -133,8 +133,9 @@ fn needing_restart(old: &Loaded, new: &Loaded) -> Vec<&'static str> {
     let (a, b) = (&old.settings, &new.settings);
     let changed = [
         ("language", a.control.language != b.control.language),
+        ("also_understands", a.also_understands != b.also_understands),
         ("wake", a.control.wake_phrases != b.control.wake_phrases),
-        ("phrases", old.phrases != new.phrases),
+        ("phrases", old.phrases != new.phrases || old.also != new.also),
         ("audio", a.audio != b.audio),
         ("speech", a.speech != b.speech),
         ("sip", a.sip != b.sip || a.control.lines != b.control.lines),
@@ -154,6 +155,7 @@ fn placed(it: &control::speaker::Settings) -> (&Option<String>, &[String], &[Dev
 fn keep(old: &Loaded, new: &mut Loaded) {
     let (a, b) = (&old.settings, &mut new.settings);
     b.control.language.clone_from(&a.control.language);
+    b.also_understands.clone_from(&a.also_understands);
     b.control.wake_phrases.clone_from(&a.control.wake_phrases);
     b.control.lines.clone_from(&a.control.lines);
     b.audio.clone_from(&a.audio);
@@ -170,6 +172,7 @@ fn keep(old: &Loaded, new: &mut Loaded) {
     b.state_dir.clone_from(&a.state_dir);
     b.socket.clone_from(&a.socket);
     new.phrases.clone_from(&old.phrases);
+    new.also.clone_from(&old.also);
 }
 
 /// How the files looked.

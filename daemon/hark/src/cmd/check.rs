@@ -71,7 +71,8 @@ fn sentences(sources: &Sources) -> anyhow::Result<ExitCode> {
         }
     };
     let mut out = std::io::stdout().lock();
-    for (intent, text) in grammar::sentences(&loaded.phrases, &loaded.contacts, &[]).all() {
+    let languages = std::iter::once(&loaded.phrases).chain(&loaded.also);
+    for (intent, text) in languages.flat_map(|it| grammar::sentences(it, &loaded.contacts, &[]).all()) {
         match writeln!(out, "{intent}\t{text}") {
             // Whoever reads has read enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),

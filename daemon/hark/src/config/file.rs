@@ -44,8 +44,16 @@ pub fn read(root: &Node, whole: bool, findings: &Findings) -> File {
     let language_text = it.text("language");
     let language = language_text.and_then(|text| it.check(text.place, language_tag(text.text)));
     let also = it.texts("also_understands").unwrap_or_default();
-    let also_understands: Vec<(String, Place)> =
-        also.iter().filter_map(|text| Some((it.check(text.place, language_tag(text.text))?, text.place.clone()))).collect();
+    let mut also_understands: Vec<(String, Place)> = Vec::new();
+    for text in also {
+        let Some(tag) = it.check(text.place, language_tag(text.text)) else { continue };
+        let own = language.as_deref().unwrap_or("en") == tag;
+        if own || also_understands.iter().any(|(known, _)| *known == tag) {
+            it.findings().problem(text.place, format!("`{tag}` is understood already"), "remove it");
+            continue;
+        }
+        also_understands.push((tag, text.place.clone()));
+    }
     let (wake_phrases, wake) = wake(it.section("wake"));
     let audio = audio(it.section("audio"));
     let state_dir = place_or_auto(&mut it, "state_dir").unwrap_or_else(paths::state_dir);

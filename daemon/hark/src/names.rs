@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use control::action::Scope;
 use control::contacts::{Contact, Contacts, as_heard};
+use control::intent::grammar;
 use control::phrases::Phrases;
 use speech::lexicon::respell;
 use speech::{Model, PronounceError, Spoken, alike, nearest};
@@ -93,6 +95,19 @@ fn alike_at(set: &[String], spoken: &[Written], contacts: &Contacts, phrases: &P
         Some(Problem::new(place(other)?, what, "give one of them an alias that sounds different"))
     };
     others.iter().filter_map(problem).collect()
+}
+
+/// Lets the model learn the words of commands in these languages and the wake phrases, so that it makes its graph once and not with every new grammar.
+pub fn learn_commands<'a>(languages: impl IntoIterator<Item = &'a Phrases>, wake_phrases: &[String], model: &Model) {
+    let mut texts: Vec<Spoken> = wake_phrases.iter().map(Spoken::plain).collect();
+    for phrases in languages {
+        let sentences = grammar::sentences(phrases, &Contacts::default(), &[]);
+        for scope in [Scope::Asleep, Scope::InCall, Scope::Ringing, Scope::RingOut, Scope::Confirming] {
+            texts.extend(sentences.grammar(scope, &[]).words().into_iter().map(Spoken::plain));
+        }
+    }
+    // A word that cannot be said is told when it is listened for.
+    let _ = model.learn(&texts);
 }
 
 /// Everything that people may say to mean a contact; what it sounds like belongs to the first name that it can be about.

@@ -164,6 +164,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
     let model = settings.open_model().context("opening the speech model")?;
     let learned = names::learn(contacts, phrases, &model);
     learned.tell();
+    names::learn_commands(std::iter::once(phrases).chain(&loaded.also), &settings.control.wake_phrases, &model);
     let (engine, ring) = Engine::start(card.rings, engine_settings(settings)).context("starting the sound engine")?;
     let (spoken_in, spoken) = mpsc::channel(16);
     let voice = Speech::start(Voice { command: settings.speech.voice_command.clone() }, spoken_in);

@@ -94,6 +94,9 @@ impl Lexicon {
     /// Every way in which a word is said, those of the lists first; none where it cannot be said.
     pub fn pronounce(&self, word: &str) -> Vec<Pronunciation> {
         let word = tidy(word);
+        if let Some(owner) = self.owner(&word) {
+            return self.pronounce(owner).into_iter().map(|it| self.owned_by(it)).collect();
+        }
         if let Some(it) = self.known().get(&word).filter(|it| it.is_said()) {
             return it.all();
         }
@@ -115,7 +118,7 @@ impl Lexicon {
         let mut respelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut want = |text: &str, language: Option<&'a str>| {
             for word in tidy(text).split(' ').filter(|it| is_word(it)) {
-                wanted.entry(word.into()).or_default().extend(language);
+                wanted.entry(self.owner(word).unwrap_or(word).into()).or_default().extend(language);
             }
         };
         for text in texts {
@@ -148,6 +151,23 @@ impl Lexicon {
             }
         }
         result
+    }
+
+    /// `mom` of `mom's`: it is said as the name is, whatever that is, and an s.
+    fn owner<'a>(&self, word: &'a str) -> Option<&'a str> {
+        let english = self.languages.iter().any(|it| family(it) == "en");
+        word.strip_suffix("'s").filter(|it| english && is_word(it))
+    }
+
+    fn owned_by(&self, mut name: Pronunciation) -> Pronunciation {
+        let last = name.last().map_or("", |it| self.phones.name(*it));
+        let end: &[&str] = match last {
+            "S" | "Z" | "SH" | "ZH" | "CH" | "JH" => &["IH", "Z"],
+            "P" | "T" | "K" | "F" | "TH" => &["S"],
+            _ => &["Z"],
+        };
+        name.extend(end.iter().filter_map(|it| self.phones.get(it)));
+        name
     }
 
     /// What the lists have: those of the languages listened for, and of a name's own.

@@ -123,6 +123,11 @@ impl Phones {
         self.names.get(usize::from(phone)).map_or("?", String::as_str)
     }
 
+    /// The phone of that name.
+    pub fn get(&self, name: &str) -> Option<Phone> {
+        self.by_name.get(name).copied()
+    }
+
     /// Names with spaces between, for people.
     pub fn spelled(&self, pronunciation: &[Phone]) -> String {
         pronunciation.iter().map(|it| self.name(*it)).collect::<Vec<_>>().join(" ")

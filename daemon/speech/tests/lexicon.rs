@@ -62,6 +62,10 @@ fn what_somebody_wrote_stands_for_what_the_rules_guess() {
     lexicon.learn([&name]).unwrap();
     assert_eq!(said(&lexicon, "aoife"), ["IY F AA"]);
     assert_eq!(said(&lexicon, "smith"), ["S M IH TH"]);
+    assert_eq!(
+        ["aoife's", "smith's", "marge's"].map(|it| said(&lexicon, it)[0].clone()),
+        ["IY F AA Z", "S M IH TH S", "M AA R JH IH Z"]
+    );
     let name = Spoken { text: "Anna".into(), language: None, sounds_like: vec!["on a".into()] };
     let before = said(&lexicon, "anna");
     lexicon.learn([&name]).unwrap();

@@ -28,6 +28,7 @@ def pattern_words(language):
     """Every word that the phrases of the house or the training texts can contain."""
     said = phrases(language)
     rows = sum(patterns(language).values(), []) + list(said["digits"]) + list(said["numbers"]) + list(said["labels"])
+    rows += sum(said["around"].values(), [])
     rows += said["names"]["titles"] + said["names"]["rooms"] + [str(x) for rows in own(language).values() for x in rows]
     rows += said["names"]["echo_test"]
     return sorted(set(re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", re.sub(r"\{\w+\}", " ", " | ".join(map(str, rows))).lower())))
@@ -54,9 +55,8 @@ class Writer:
         self.own, said = own(language), phrases(language)
         self.intents = patterns(language)
         self.digits, self.numbers, self.labels = (list(map(str, said[k])) for k in ("digits", "numbers", "labels"))
-        self.room_names = said["names"]["rooms"]
+        self.room_names, self.around = said["names"]["rooms"], said["around"]
         self.given, self.family_names = faker_names(language)
-        self.space = "" if language == "zh" else " "
 
     def pick(self, rows):
         return rows[int(self.rng.integers(len(rows)))]
@@ -105,6 +105,10 @@ class Writer:
     def command(self):
         intent = self.pick(["dial"] * 6 + ["dial_number"] * 2 + ["move", "announce_to"] + sorted(self.intents))
         text = self.expand(self.pick(self.intents[intent]))
+        if self.chance(0.15):
+            text = self.pick(self.around["before"]) + " " + text
+        if self.chance(0.15):
+            text += " " + self.pick(self.around["after"])
         return self.wake() + " " + text if self.chance(0.12) else text
 
     def wake(self):

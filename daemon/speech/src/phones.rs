@@ -15,7 +15,7 @@ pub type Pronunciation = Vec<Phone>;
 const NEVER: f32 = f32::NEG_INFINITY;
 
 /// Phones as espeak-ng's English voice has them.
-const FOR_ESPEAK: [(&str, &str); 63] = [
+const FOR_ESPEAK: [(&str, &str); 56] = [
     ("AA", "A:"),
     ("AE", "a"),
     ("AH", "V"),
@@ -72,13 +72,6 @@ const FOR_ESPEAK: [(&str, &str); 63] = [
     ("RR", "r"),
     ("TS", "ts"),
     ("DZ", "dz"),
-    ("JX", "dZ"),
-    ("QX", "tS"),
-    ("XX", "S"),
-    ("ZR", "dZ"),
-    ("CR", "tS"),
-    ("SR", "S"),
-    ("RM", "r"),
 ];
 
 /// The phones by name.

@@ -246,7 +246,7 @@ mod tests {
         assert_eq!((file.name.as_str(), file.sha256.is_some()), (name, true));
         for (name, said) in [
             ("vosk-model-small-de-0.51", "did you mean `vosk-model-small-de-0.15`?"),
-            ("en", "comes with Hark"),
+            ("hark", "comes with Hark"),
             ("x", "hark models list"),
         ] {
             let err = wanted(Some(name), None, None, None).unwrap_err().to_string();

@@ -220,6 +220,8 @@ impl Bench {
             let settings = HearingSettings {
                 wake_phrases: vec![scene.phrase.into()],
                 min_confidence: self.loaded.settings.control.min_confidence,
+                sensitivity: 0.5,
+                keep_near_misses: false,
                 listen_for: Duration::from_secs(5),
                 gain_db: 0.0,
             };

@@ -361,6 +361,7 @@ impl App {
                 Heard::Rejected
             }
             speech::Heard::Nothing => Heard::Nothing,
+            speech::Heard::NearMiss { .. } => return,
         };
         self.handle(Input::Heard(heard));
     }

@@ -325,6 +325,8 @@ pub fn hearing_settings(settings: &Settings) -> HearingSettings {
     HearingSettings {
         wake_phrases: control.wake_phrases.clone(),
         min_confidence: control.min_confidence,
+        sensitivity: settings.wake.sensitivity,
+        keep_near_misses: settings.wake.keep_near_misses,
         listen_for: control.listen_for,
         gain_db: settings.house.microphone_gain_db,
     }

@@ -1,5 +1,8 @@
 //! From samples to words: gate, wake phrase, sentence, in that order. Synchronous; `listener.rs` gives it a thread.
 
+mod asleep;
+mod ours;
+
 use crate::decoder::{Decoder, Span, contains, plain};
 use crate::endpoint;
 use crate::history::History;
@@ -8,6 +11,7 @@ use crate::notice::{Heard, HearingError, HearingSettings, Listen, Notice};
 use crate::recognizer::{UNKNOWN, Word};
 use crate::recording::{Progress, Recording};
 use crate::sentences::Fit;
+use crate::spotter::Spotter;
 use crate::vad::{self, FRAME, Frame, Vad};
 use crate::{RATE_HZ, score, wake};
 
@@ -24,30 +28,12 @@ const OPENS_AFTER: u32 = 2;
 const CLOSES_AFTER: u32 = 1120 / FRAME_MS;
 /// Frames that are given to a recognizer at once: 48 ms. Smaller costs more, larger answers later.
 const STEP: u64 = 3;
-/// Quiet after which a wake phrase is looked at closely; longer than most closures inside words.
-const WAKE_PAUSE: u32 = 80 / FRAME_MS;
-/// Where no pause follows (one breath, or somebody else talks on), how long the phrase must have stood: longer than the look-ahead plus the last word.
-const WAKE_STANDS: u64 = 480 * MS;
 /// After a close look that failed, the next one not before.
 const LOOK_AGAIN: u64 = 160 * MS;
-/// Close looks at one candidate, before it is forgotten.
-const LOOKS: u32 = 3;
-/// What the command recognizer gets from before the wake phrase.
-const BEFORE_WAKE: u64 = 240 * MS;
-/// Asleep and without anything like a wake phrase: talk longer than this is cut at a pause, longer than twice this anywhere.
-const CUT_AFTER: u64 = 6_000 * MS;
-/// What is decoded again after a cut anywhere: longer than any wake phrase.
-const CUT_OVERLAP: u64 = 1_600 * MS;
 /// Nothing that may be said takes longer.
 const LONGEST: u64 = 12_000 * MS;
-/// The wake phrase must be at least this sure. With the built-in model, of 350 recordings of people 332 are found so; half of the words that only sound alike are not.
-const WAKE_CONFIDENCE: f32 = 0.7;
 /// How often the wake phrase stands in the grammar beside `[unk]`: what leans towards it is corrected by `WAKE_CONFIDENCE`.
 const WAKE_WEIGHT: usize = 4;
-/// Sentences without a wake phrase must be at least this sure.
-const AT_ONCE_CONFIDENCE: f32 = 0.8;
-/// And be followed by at least this pause.
-const AT_ONCE_PAUSE_MS: u32 = 208;
 /// Quiet after which the beginning of a sentence is looked at closely, in case it is whole; see `endpoint`.
 const PEEK_MS: u32 = 112;
 /// Quiet after which a wake phrase that was said alone is done with.
@@ -55,8 +41,6 @@ const ALONE_MS: u32 = 240;
 /// What is looked at of the room before a wake phrase, for its noise, and after it.
 const SCORE_BEFORE: u64 = 1_500 * MS;
 const SCORE_AFTER: u64 = 96 * MS;
-/// What is left of our chime becomes no longer word than this.
-const LEFTOVER: u64 = 320 * MS;
 /// Unknown talk shorter than this is a cough or a door.
 const TALK: u64 = 320 * MS;
 /// How long words that no sentence has must have stood after an open sentence, so that it is sure to go on.
@@ -97,7 +81,10 @@ pub struct Hearing {
     talk: Option<u64>,
     /// Everything before this sample has been decided upon.
     done_until: u64,
-    wake: Decoder,
+    /// For the wake phrases, with a model of ours.
+    spotter: Option<Spotter>,
+    /// For the wake phrases with an official model, and for what counts at once; `None` where there is neither.
+    wake: Option<Decoder>,
     command: Decoder,
     window: Option<Window>,
     /// Since when the text begins with an open sentence and goes on.
@@ -110,6 +97,7 @@ pub struct Hearing {
     /// Close looks at the present wake candidate, and when the next may be.
     looks: u32,
     next_look: u64,
+    next_near_miss: u64,
     work: Work,
 }
 
@@ -119,6 +107,7 @@ impl Hearing {
         let listen = Listen::default();
         let wakes = wake_words(model, &settings)?;
         let (wake, command) = decoders(model, &settings, &listen)?;
+        let spotter = spotter(model, &wakes)?;
         Ok(Self {
             model: model.clone(),
             settings,
@@ -134,6 +123,7 @@ impl Hearing {
             quiet: 0,
             talk: None,
             done_until: 0,
+            spotter,
             wake,
             command,
             window: None,
@@ -143,6 +133,7 @@ impl Hearing {
             held: None,
             looks: 0,
             next_look: 0,
+            next_near_miss: 0,
             work: Work::default(),
         })
     }
@@ -151,6 +142,7 @@ impl Hearing {
     pub fn set(&mut self, settings: HearingSettings) -> Result<(), HearingError> {
         let wakes = wake_words(&self.model, &settings)?;
         let (wake, command) = decoders(&self.model, &settings, &self.listen)?;
+        self.spotter = spotter(&self.model, &wakes)?;
         (self.settings, self.wakes, self.wake, self.command, self.window) = (settings, wakes, wake, command, None);
         (self.recording, self.held) = (None, None);
         Ok(())
@@ -166,7 +158,10 @@ impl Hearing {
         if !same && let Ok((wake, command)) = decoders(&self.model, &self.settings, &listen) {
             self.command.replace(command);
             if !same_at_once {
-                self.wake.replace(wake);
+                match (&mut self.wake, wake) {
+                    (Some(old), Some(new)) => old.replace(new),
+                    (old, new) => *old = new,
+                }
             }
         }
         if self.recording.as_mut().is_some_and(|it| !it.confirm(listen.recording)) {
@@ -231,14 +226,14 @@ impl Hearing {
         match self.talk {
             None if self.voiced >= OPENS_AFTER => self.talk = Some(now.saturating_sub(PREROLL).max(self.done_until)),
             Some(_) if self.unvoiced >= CLOSES_AFTER => {
-                self.wake.stop();
+                self.stop_asleep();
                 self.command.stop();
                 self.done_until = now - PREROLL / 2;
                 self.talk = None;
             }
             _ => (),
         }
-        if let Some(since) = self.talk {
+        if let Some(since) = self.talk.map(|it| it.max(self.done_until)) {
             self.work.open += 1;
             if self.work.frames.is_multiple_of(STEP) {
                 match self.window {
@@ -248,90 +243,6 @@ impl Hearing {
             }
         }
         self.close_window(notices);
-    }
-
-    /// Asleep: looks for the wake phrase, and for what counts without it.
-    fn follow_talk(&mut self, since: u64, notices: &mut Vec<Notice>) {
-        let now = self.ears.end();
-        self.wake.follow(since, &self.ears);
-        if wake::find(self.wakes.as_slice(), self.wake.text().split(' ')).is_some() {
-            self.look_at_wake(notices);
-        } else if self.listen.at_once.fit(plain(self.wake.text())) != Fit::Not && !plain(self.wake.text()).is_empty() {
-            self.look_at_once(notices);
-        } else {
-            self.looks = 0;
-            let length = now.saturating_sub(self.wake.start());
-            if length > CUT_AFTER && self.quiet >= WAKE_PAUSE {
-                self.wake.begin(now - u64::from(WAKE_PAUSE) * FRAME as u64);
-            } else if length > 2 * CUT_AFTER {
-                self.wake.begin(now - CUT_OVERLAP);
-            }
-        }
-    }
-
-    fn look_at_wake(&mut self, notices: &mut Vec<Notice>) {
-        let now = self.ears.end();
-        let stood = now - self.wake.since();
-        let due = self.quiet >= WAKE_PAUSE || stood >= WAKE_STANDS;
-        if !due || now < self.next_look {
-            return;
-        }
-        let words = self.wake.finish();
-        let span = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map(|it| Span::of(&words[it]));
-        let sure = span.filter(|it| it.confidence >= WAKE_CONFIDENCE.max(self.settings.min_confidence));
-        match sure {
-            Some(span) if !self.is_ours(&span, |text, hearing| wake::find(&hearing.wakes, text.split(' ')).is_some()) => {
-                self.looks = 0;
-                self.next_look = 0;
-                let score = self.score(&span);
-                let hold = if self.in_company { score::hold_ms(score) * MS } else { 0 };
-                self.held = Some((now + hold, self.notice(&span, Heard::Wake { score })));
-                self.tell_wake(false, notices);
-                self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
-                self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
-                self.wake.stop();
-            }
-            _ => {
-                self.looks += 1;
-                self.next_look = now + LOOK_AGAIN;
-                if self.looks < LOOKS {
-                    self.wake.again(&self.ears);
-                } else {
-                    self.looks = 0;
-                    self.wake.begin(now);
-                }
-            }
-        }
-    }
-
-    fn look_at_once(&mut self, notices: &mut Vec<Notice>) {
-        let now = self.ears.end();
-        let fit = self.listen.at_once.fit(plain(self.wake.text()));
-        let quiet_ms = self.quiet * FRAME_MS;
-        let stable_ms = ((now - self.wake.since()) / MS) as u32;
-        if !matches!(fit, Fit::Whole { .. })
-            || quiet_ms < AT_ONCE_PAUSE_MS && stable_ms < 640
-            || !endpoint::is_over(fit, quiet_ms, stable_ms)
-            || now < self.next_look
-        {
-            return;
-        }
-        let words = self.wake.finish();
-        let words = self.without_ours(words);
-        let span = Span::of(&words);
-        let whole = matches!(self.listen.at_once.fit(&span.text), Fit::Whole { .. });
-        if whole
-            && span.confidence >= AT_ONCE_CONFIDENCE.max(self.settings.min_confidence)
-            && !self.is_ours(&span, |text, _| contains(text, &span.text))
-        {
-            let (text, confidence) = (span.text.clone(), span.confidence);
-            notices.push(self.notice(&span, Heard::Sentence { text, confidence, woken: false }));
-            self.wake.begin(now);
-            self.done_until = now;
-        } else {
-            self.next_look = now + LOOK_AGAIN;
-            self.wake.again(&self.ears);
-        }
     }
 
     /// After an open sentence: waits for the end of what is being said.
@@ -511,61 +422,10 @@ impl Hearing {
         let said_until_ms = span.end.min(now) / MS;
         Notice { at_ms: now / MS, said_until_ms, text: span.text.clone(), confidence: span.confidence, kind }
     }
-
-    /// Drops what is unknown at both ends while we were playing something: it is what the echo canceller left.
-    fn without_ours(&self, mut words: Vec<Word>) -> Vec<Word> {
-        while words.last().is_some_and(|it| it.text == UNKNOWN && self.plays(it.start, it.end)) {
-            words.pop();
-        }
-        let first = words.iter().position(|it| it.text != UNKNOWN || !self.plays(it.start, it.end)).unwrap_or(words.len());
-        words.split_off(first)
-    }
-
-    /// Drops a short first word over which we were playing something, the chime above all, where only it keeps the rest from being a sentence.
-    fn without_leftover(&self, mut words: Vec<Word>) -> Vec<Word> {
-        let [first, rest @ ..] = &words[..] else { return words };
-        let ours = first.end.saturating_sub(first.start) < LEFTOVER && self.plays(first.start, first.end);
-        let text = |words: &[Word]| words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
-        if ours && self.fit(&text(&words)) == Fit::Not && matches!(self.fit(&text(rest)), Fit::Whole { .. }) {
-            words.remove(0);
-        }
-        words
-    }
-
-    /// Whether something was played for at least a third of this time.
-    fn plays(&self, from: u64, to: u64) -> bool {
-        let (mut loud, mut all) = (0, 0);
-        self.reference.each(from, to.max(from + FRAME as u64), |part| {
-            for frame in part.chunks(FRAME) {
-                all += 1;
-                loud += u32::from(vad::level_db(frame) > PLAYING_DB);
-            }
-        });
-        loud * 3 > all
-    }
-
-    /// Whether the same was said by the loudspeaker at the time: the reference goes through the recognizer that found the words.
-    fn is_ours(&mut self, span: &Span, same: impl Fn(&str, &Self) -> bool) -> bool {
-        let (from, to) = (span.start.saturating_sub(OURS_BEFORE), span.end + OURS_AFTER);
-        if !self.plays(span.start.saturating_sub(OURS_BEFORE / 2), span.end) {
-            return false;
-        }
-        let text = if self.window.is_some() {
-            self.command.text_of(&self.reference, from, to)
-        } else {
-            self.wake.text_of(&self.reference, from, to)
-        };
-        same(&text, self)
-    }
 }
 
 /// Above this level (dBFS) the loudspeaker plays something.
 const PLAYING_DB: f32 = -50.0;
-/// How much earlier than in the room the same words may be in what was played: buffers, the way through the air, and the recognizer's idea of where words begin.
-const OURS_BEFORE: u64 = 640 * MS;
-/// And how much later.
-const OURS_AFTER: u64 = 240 * MS;
-
 fn wake_words(model: &Model, settings: &HearingSettings) -> Result<Vec<Vec<String>>, HearingError> {
     let known: Vec<Vec<String>> = settings
         .wake_phrases
@@ -581,13 +441,24 @@ fn wake_words(model: &Model, settings: &HearingSettings) -> Result<Vec<Vec<Strin
     Ok(known)
 }
 
-/// The recognizer for the wake phrases and what counts at once, and the one for everything.
-fn decoders(model: &Model, settings: &HearingSettings, listen: &Listen) -> Result<(Decoder, Decoder), HearingError> {
+fn spotter(model: &Model, wakes: &[Vec<String>]) -> Result<Option<Spotter>, HearingError> {
+    let phrases: Vec<String> = wakes.iter().map(|it| it.join(" ")).collect();
+    Ok(Spotter::new(model, &phrases)?)
+}
+
+/// The recognizer for what counts at once and, with an official model, the wake phrases, and the one for everything.
+fn decoders(model: &Model, settings: &HearingSettings, listen: &Listen) -> Result<(Option<Decoder>, Decoder), HearingError> {
     let wakes: Vec<String> = settings.wake_phrases.iter().map(|it| tidy(it)).collect();
-    let weighed = wakes.iter().flat_map(|it| std::iter::repeat_n(it, WAKE_WEIGHT));
+    let weight = if model.lexicon().is_some() { 0 } else { WAKE_WEIGHT };
+    let weighed = wakes.iter().flat_map(|it| std::iter::repeat_n(it, weight));
     let small: Vec<String> = weighed.chain(listen.at_once.phrases()).cloned().collect();
     let after: Vec<String> = listen.after_wake.phrases().iter().chain(listen.open.phrases()).cloned().collect();
-    let large = wake::joined(&wakes, &after).chain(small.iter().cloned()).collect::<Vec<_>>();
-    let decoder = |phrases: &[String]| Decoder::new(model, phrases).ok_or_else(|| HearingError::NoWakePhrase("them".into()));
-    Ok((decoder(&small)?, decoder(&large)?))
+    let heard = wakes.iter().flat_map(|it| std::iter::repeat_n(it, WAKE_WEIGHT)).chain(listen.at_once.phrases()).cloned();
+    let large = wake::joined(&wakes, &after).chain(heard).collect::<Vec<_>>();
+    let command = Decoder::new(model, &large).ok_or_else(|| HearingError::NoWakePhrase("them".into()))?;
+    let asleep = if small.is_empty() { None } else { Decoder::new(model, &small) };
+    if asleep.is_none() && model.lexicon().is_none() {
+        return Err(HearingError::NoWakePhrase("them".into()));
+    }
+    Ok((asleep, command))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::ModelError;
 use crate::sentences::Sentences;
 
 /// What to listen for from now on.
@@ -24,8 +25,12 @@ pub struct Listen {
 pub struct HearingSettings {
     /// The wake phrases; words that the model knows.
     pub wake_phrases: Vec<String>,
-    /// 0 to 1: what is less sure than this is rejected.
+    /// 0 to 1: a sentence that is less sure than this is rejected.
     pub min_confidence: f32,
+    /// 0 to 1: how readily the wake phrase is heard; see `SENSITIVITIES`.
+    pub sensitivity: f32,
+    /// Whether to tell what was almost the wake phrase.
+    pub keep_near_misses: bool,
     /// How long the window stays open after the wake phrase.
     pub listen_for: Duration,
     /// Added to the level of what this microphone hears before it is compared with other speakers, dB.
@@ -85,6 +90,11 @@ pub enum Heard {
     },
     /// In an open window, or after an `Open`, nothing was said.
     Nothing,
+    /// Something was almost the wake phrase; told only where `HearingSettings::keep_near_misses` asks for it, and not often.
+    NearMiss {
+        /// It, with what was heard around it, at 16 kHz.
+        samples: Vec<f32>,
+    },
 }
 
 /// Why there can be no hearing.
@@ -95,4 +105,7 @@ pub enum HearingError {
         "no wake phrase can be heard: the speech model does not know {0}; choose other words for `speech.wake_phrases` in hark.yaml"
     )]
     NoWakePhrase(String),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }

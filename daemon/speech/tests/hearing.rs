@@ -207,10 +207,12 @@ fn a_wake_phrase_that_the_model_does_not_know_is_named() {
     let settings = HearingSettings {
         wake_phrases: vec!["hey zzyzx".into()],
         min_confidence: 0.5,
+        sensitivity: 0.5,
+        keep_near_misses: false,
         listen_for: Duration::from_secs(5),
         gain_db: 0.0,
     };
-    let HearingError::NoWakePhrase(words) = Hearing::new(&model(), settings).err().unwrap();
+    let Err(HearingError::NoWakePhrase(words)) = Hearing::new(&model(), settings) else { panic!("it was taken") };
     assert_eq!(words, "\"zzyzx\"");
 }
 

@@ -96,8 +96,14 @@ pub fn run(arguments: &HearArgs, sources: &Sources) -> anyhow::Result<ExitCode> 
         bail!("the model in `{}` does not know {}; choose another --phrase", model.path().display(), words.join(", "));
     }
     let (min_confidence, listen_for) = (decisions.min_confidence, decisions.listen_for);
-    let settings =
-        HearingSettings { wake_phrases, min_confidence, listen_for, gain_db: loaded.settings.house.microphone_gain_db };
+    let settings = HearingSettings {
+        wake_phrases,
+        min_confidence,
+        sensitivity: loaded.settings.wake.sensitivity,
+        keep_near_misses: false,
+        listen_for,
+        gain_db: loaded.settings.house.microphone_gain_db,
+    };
     let learned = names::learn(&loaded.contacts, &loaded.phrases, &model).contacts;
     let contacts = loaded.also.iter().fold(learned, |contacts, it| contacts.with_names_in(it, &[]));
     let emergency: Vec<String> = decisions.lines.iter().flat_map(|it| it.emergency.iter().cloned()).collect();
@@ -181,7 +187,7 @@ fn line<'a>(file: &'a str, notice: &'a Notice, meaning: impl Fn(&str) -> Option<
         Heard::Open { .. } => ("open", None),
         Heard::Recorded { .. } => ("recorded", None),
         Heard::Rejected { .. } => ("rejected", None),
-        Heard::Nothing => return None,
+        Heard::Nothing | Heard::NearMiss { .. } => return None,
     };
     let seconds = |ms: u64| ms as f64 / 1000.0;
     let thousandths = |it: f32| (it * 1000.0).round() / 1000.0;

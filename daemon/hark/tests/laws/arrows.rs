@@ -23,7 +23,7 @@ const LEAVES: [(&str, &[&str]); 3] = [
             "webrtc-audio-processing-sys",
         ],
     ),
-    ("speech", &["earshot", "hound", "libc", "rtrb", "rubato", "thiserror", "vosk"]),
+    ("speech", &["earshot", "hound", "libc", "realfft", "rtrb", "rubato", "thiserror", "vosk"]),
 ];
 
 /// What only tests may use in the leaves.

@@ -32,9 +32,16 @@ pub const SENTENCES: [&str; 16] = [
 
 /// Hears "hello operator" and these sentences.
 pub fn hearing(model: &Model) -> Hearing {
+    hearing_of(model, &["hello operator"], 0.5, false)
+}
+
+/// Hears these wake phrases and the sentences.
+pub fn hearing_of(model: &Model, wake_phrases: &[&str], sensitivity: f32, keep_near_misses: bool) -> Hearing {
     let settings = HearingSettings {
-        wake_phrases: vec!["hello operator".into()],
+        wake_phrases: wake_phrases.iter().map(|it| (*it).into()).collect(),
         min_confidence: 0.5,
+        sensitivity,
+        keep_near_misses,
         listen_for: Duration::from_secs(5),
         gain_db: 0.0,
     };
@@ -184,6 +191,7 @@ pub fn short(notices: &[Notice]) -> Vec<String> {
             Heard::Recorded { .. } => "recorded".into(),
             Heard::Rejected { .. } => "?".into(),
             Heard::Nothing => "-".into(),
+            Heard::NearMiss { .. } => "almost".into(),
         })
         .collect()
 }

@@ -102,7 +102,14 @@ impl House {
 
 /// Settings as hark.yaml has them.
 pub fn settings(wake_phrases: &[String], listen_for: Duration) -> HearingSettings {
-    HearingSettings { wake_phrases: wake_phrases.to_vec(), min_confidence: 0.5, listen_for, gain_db: 0.0 }
+    HearingSettings {
+        wake_phrases: wake_phrases.to_vec(),
+        min_confidence: 0.5,
+        sensitivity: 0.5,
+        keep_near_misses: false,
+        listen_for,
+        gain_db: 0.0,
+    }
 }
 
 fn phrases(language: &str) -> Phrases {

@@ -19,8 +19,8 @@ pub const SETTINGS: &str = r#"settings kitchen en 30 6 0.5 0.75 50 60 70 off wak
         quiet 1320 420 except Mom quiet 780 840 on sun of Dad"#;
 
 pub const CONTACTS: &str = r#"contacts
-    person Mom alias Mum at sip:mom@home.example label home for 20 at tel:030123456 label mobile for 25
-    person Dad at sip:dad@example.org
+    person Mom alias Mum at sip:mom@home.example label home for 20 at tel:030123456 label mobile for 25 group family
+    person Dad at sip:dad@example.org group family
     person "Anna Smith" at sip:anna.smith@fritz.box
     person "Anna Jones" at sip:anna@jones.example
     person Bob alias Bobby at sip:bob@example.org

@@ -26,13 +26,16 @@ pub enum Step {
     Wait(Duration),
 }
 
-const SENTENCES: [&str; 38] = [
+const SENTENCES: [&str; 41] = [
     "call mom",
     "call dad",
     "call anna",
     "call bob",
     "call the echo test",
     "call mom on her mobile",
+    "call the family",
+    "no call dad",
+    "no bob",
     "dial one two three",
     "call one one two",
     "answer",
@@ -127,7 +130,7 @@ fn command() -> impl Strategy<Value = Command> {
         VolumeChange { bus, to: [VolumeTo::Up, VolumeTo::Down, VolumeTo::Percent(n)][usize::from(n % 3)] }
     });
     prop_oneof![
-        5 => prop_oneof![Just("mom"), Just("dad"), Just("anna"), Just("nobody"), Just("112"), Just("sip:x@y.example"), Just("")]
+        8 => prop_oneof![Just("mom"), Just("dad"), Just("mom"), Just("dad"), Just("family"), Just("anna"), Just("nobody"), Just("112"), Just("sip:x@y.example"), Just("")]
             .prop_map(|it| Command::Dial(it.to_string())),
         3 => Just(Command::Answer),
         1 => Just(Command::Decline),

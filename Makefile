@@ -62,7 +62,7 @@ bench: build test-deps ## the figures of docs/benchmarks.md, measured here
 	$(call step,measuring)
 	cargo bench --locked --workspace
 
-bench-ears: ## how well voices are understood; PARTS=wake,commands,names,people,talk,delay,pauses,cost HOURS=6
+bench-ears: ## how well voices are understood; PARTS=wake,commands,names,people,talk,pauses,cost HOURS=3
 	@tools/deps.sh ears
 	$(call step,measuring the ears)
 	cargo build --release --locked --workspace --bin ears

@@ -40,7 +40,7 @@ pub use listener::Listener;
 pub use model::{Model, ModelError};
 pub use notice::{Heard, HearingError, HearingSettings, Listen, Notice};
 pub use pronounce::PronounceError;
-pub use sensitivity::{SENSITIVITIES, tune};
+pub use sensitivity::{SENSITIVITIES, threshold as wake_threshold, tune};
 pub use sentences::{Fit, Sentences};
 pub use spotter::{Spotted, Spotter};
 

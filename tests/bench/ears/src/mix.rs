@@ -1,7 +1,7 @@
 //! The same words under other conditions: noise, rooms, other talk, our own loudspeaker.
 
-use media::FRAME;
 use media::room::Convolver;
+use media::{EARS_FRAME, FRAME};
 use speech::RATE_HZ;
 
 use crate::data::{self, Recording, hash};
@@ -147,9 +147,23 @@ impl Scenery {
         let gain = from_db(voice_db + f32::from(louder_db) - level_db(&echo));
         echo.iter_mut().for_each(|it| *it *= gain);
         let microphone: Vec<f32> = stream.iter().zip(&echo).map(|(a, b)| a + b).collect();
-        let it = media::echo::cancel(&microphone, &played, RATE_HZ).expect("memory");
-        (it.ears, played)
+        (cancelled(&microphone, &played), played)
     }
+}
+
+/// The canceller as the ears have it, frame by frame.
+fn cancelled(microphone: &[f32], played: &[f32]) -> Vec<f32> {
+    let convert = |samples: &[f32]| media::resample::convert(samples, RATE_HZ, media::RATE_HZ);
+    let (loud, far) = (convert(microphone), convert(played));
+    let mut canceller = media::echo::ForEars::new(Default::default()).expect("memory");
+    let mut all = Vec::with_capacity(microphone.len());
+    for (mic, far) in loud.as_chunks::<FRAME>().0.iter().zip(far.as_chunks::<FRAME>().0) {
+        let (mut ears, mut reference) = ([0.0; EARS_FRAME], [0.0; EARS_FRAME]);
+        canceller.process(mic, far, &mut ears, &mut reference);
+        all.extend(ears);
+    }
+    all.resize(microphone.len(), 0.0);
+    all
 }
 
 pub fn from_db(db: f32) -> f32 {

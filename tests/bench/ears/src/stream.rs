@@ -35,6 +35,8 @@ pub struct Plan {
     pub condition: Condition,
     pub round: usize,
     pub part: usize,
+    /// How much of the other talk is heard.
+    pub talk: f32,
 }
 
 /// A stretch of sound, and what was said in it.
@@ -78,8 +80,9 @@ impl Stream {
     /// The same for the same plan and items, in every run.
     pub fn new(plan: Plan, items: &[Item], scenery: &Scenery) -> Self {
         let name = format!("{} {}", plan.condition.name(), plan.round);
-        let mut order: Vec<&Item> = items.iter().collect();
-        Random::new(&name).shuffle(&mut order);
+        let mut chance = Random::new(&name);
+        let mut order: Vec<&Item> = items.iter().filter(|it| !it.talk || chance.part() < plan.talk).collect();
+        chance.shuffle(&mut order);
         let mut random = Random::new(&format!("{name} {}", plan.part));
         let (mut ears, mut said) = (Vec::new(), Vec::new());
         if matches!(plan.condition, Condition::Playback(_)) {

@@ -68,7 +68,7 @@ pub fn measure(ears: &Ears, hours: f64) -> Table {
         format!("{}, {:.2} per hour", asleep.wakes, asleep.wakes as f64 / asleep.hours),
     );
     table.figure("hours of other talk", format!("{:.1}", asleep.hours));
-    let open = add(work::all("after a wake", &rounds(2), |(round, some)| hear(ears, some, *round, true, &scenery)));
+    let open = add(work::all("after a wake", &rounds(1), |(round, some)| hear(ears, some, *round, true, &scenery)));
     table.at_most("false commands per hour of talk after a wake", 1.0, open.done.len() as f64 / open.hours, "");
     table.figure("hours of it", format!("{:.2}", open.hours));
     let list = |it: &Heedless| it.done.iter().map(|it| it.0.as_str()).collect::<Vec<_>>().join("; ");

@@ -199,5 +199,6 @@ fn two_languages_are_understood_at_once() {
     let phrases = ["call mom", "给 妈妈 打 电话", "hang up", "挂断"].map(str::to_owned);
     let mut recognizer = Recognizer::new(&model, &phrases).unwrap();
     assert_eq!(heard(&mut recognizer, "call mom", "en"), "call mom");
-    assert!(heard(&mut recognizer, "给妈妈打电话", "zh").starts_with('给'));
+    // In pinyin: Debian's espeak-ng cannot read Chinese characters aloud.
+    assert_eq!(heard(&mut recognizer, "gei3 ma1 ma5 da3 dian4 hua4", "cmn-latn-pinyin"), "给 妈妈 打 电话");
 }

@@ -1,17 +1,12 @@
 //! The wake phrase, heard with the model that comes with us: said by voices that are in no training, clean and in noise, and not by what only sounds alike.
 
+#[allow(dead_code, reason = "each test uses its part of the voices")]
 mod voices;
 
-use std::path::Path;
-
 use speech::{Heard, Hearing, Model};
-use voices::{Scene, hearing_of, say, short};
+use voices::{Scene, hearing_of, model, say, short};
 
 const VOICES: [&str; 5] = ["en-us", "en-gb", "en-us+f3", "flite:slt", "flite:rms"];
-
-fn model() -> Model {
-    Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/hark")).unwrap()
-}
 
 fn hearing(model: &Model, phrase: &str) -> Hearing {
     hearing_of(model, &[phrase], 0.5, false)

@@ -11,16 +11,6 @@ pub fn model() -> Model {
     Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/hark")).unwrap()
 }
 
-/// The same as an official model would be: with these words and no others.
-pub fn official_model(words: &str) -> Model {
-    let folder = temporary().with_extension("model");
-    std::fs::create_dir_all(&folder).unwrap();
-    model().write_official(&folder, &words.split(' ').map(str::to_owned).collect()).unwrap();
-    let official = Model::open(&folder).unwrap();
-    std::fs::remove_dir_all(folder).unwrap();
-    official
-}
-
 pub const SENTENCES: [&str; 16] = [
     "call mom",
     "call mom on her mobile",

@@ -34,7 +34,7 @@ PARTS = {"hey computer": "computer", "hey archie": "archie", "hey fenrir": "fenr
 #: How much surer than one false wake per hour the phrase must be at sensitivity 0.5, in logits.
 STRICT = 1.2
 #: Of what a longer phrase may be less sure, this share is kept: long phrases wake less often by mistake.
-LENGTH_COUNTS = 0.75
+LENGTH_COUNTS = 0.9
 
 
 def level(sound):
@@ -198,7 +198,7 @@ def report(part, known, weights, bias):
         n = (~part.called & np.isin(part.phrase, which) & (scores > 0)).sum()
         print(f"| {name} | " + " | ".join(cells) + f" | {n / max(1e-9, sum(part.other_hours(it) for it in which)):.2f} |")
     for sensitivity in (0.1, 0.3, 0.5, 0.7, 0.9):
-        above = 8 * (0.5 - sensitivity)
+        above = 5 * (0.5 - sensitivity)
         missed = (best[part.label >= 0] < above).mean()
         n = (~part.called & (part.phrase < len(known)) & (scores > above)).sum() / sum(part.other_hours(it) for it in range(len(known)))
         print(f"sensitivity {sensitivity}: missed {100 * missed:.1f} %, false per hour {n:.2f}")

@@ -17,6 +17,7 @@ use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, info};
 
 use crate::clock::Clock;
+use crate::config::WakeSettings;
 use crate::config::watch::Reload;
 use crate::ears::Ears;
 use crate::house::courier::HouseStatus;
@@ -24,8 +25,10 @@ use crate::house::desk::Counter;
 use crate::lines::FromLine;
 use crate::lines::sip::{self, Known};
 use crate::mqtt::{Metrics, Outgoing};
+use crate::near_misses::{NearMiss, NearMisses};
 use crate::recorder::Recorder;
 use crate::request::Request;
+use crate::run::hearing_settings;
 use crate::sound::Sound;
 use crate::status::{self, Measured, Status};
 use crate::store::Store;
@@ -109,6 +112,10 @@ pub struct Parts {
     pub known: watch::Sender<Arc<Known>>,
     /// What survives a restart.
     pub store: Store,
+    /// What was almost the wake phrase, where the settings say that it is kept.
+    pub near_misses: NearMisses,
+    /// How readily the wake phrase is heard.
+    pub wake: WakeSettings,
     /// The broker; a full channel drops, the connection catches up with retained state.
     pub mqtt: mpsc::Sender<Outgoing>,
     /// Those who follow along.
@@ -347,6 +354,7 @@ impl App {
         let heard = match notice.kind {
             speech::Heard::Wake { score } => {
                 self.wakes += 1;
+                self.parts.near_misses.woken(SystemTime::now());
                 self.measured.wake_to_chime_ms = Some(milliseconds(end.elapsed()));
                 Heard::Wake { score }
             }
@@ -361,7 +369,11 @@ impl App {
                 Heard::Rejected
             }
             speech::Heard::Nothing => Heard::Nothing,
-            speech::Heard::NearMiss { .. } => return,
+            speech::Heard::NearMiss { samples } => {
+                let (phrase, score) = (notice.text, notice.confidence);
+                self.parts.near_misses.keep(NearMiss { at: SystemTime::now(), phrase, score, samples });
+                return;
+            }
         };
         self.handle(Input::Heard(heard));
     }
@@ -387,6 +399,12 @@ impl App {
     }
 
     fn reload(&mut self, reload: Reload) {
+        if let Reload::Fresh(loaded) = &reload
+            && self.parts.wake != loaded.settings.wake
+        {
+            self.parts.wake = loaded.settings.wake;
+            self.parts.ears.settings(hearing_settings(&loaded.settings));
+        }
         for input in reload.inputs() {
             self.handle(input);
         }

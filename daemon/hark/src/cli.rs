@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd::{check, devices, doctor, echo, hear, house, models, say_name, status};
+use crate::cmd::{check, devices, doctor, echo, hear, house, models, say_name, status, tune};
 use crate::config::{self, Sources};
 use crate::socket::{self, Question};
 use crate::{demo, run};
@@ -179,6 +179,8 @@ enum Verb {
         #[command(subcommand)]
         act: models::Act,
     },
+    /// Choose how readily the wake phrase is heard, with the help of what was almost heard.
+    Tune(tune::TuneArgs),
     /// Tell the state of the running speaker.
     #[command(after_help = "Examples:\n  hark status\n  hark status --json | jq .call.state")]
     Status {
@@ -268,6 +270,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
             house::print(act, answer)
         }
         Verb::Models { act } => models::run(act, &sources),
+        Verb::Tune(options) => tune::run(options, &sources),
         Verb::Check(options) => check::run(options, &sources),
         Verb::SayName(options) => say_name::run(options, &sources),
         Verb::Hear(options) => hear::run(options, &sources),

@@ -11,3 +11,4 @@ pub mod models;
 pub mod progress;
 pub mod say_name;
 pub mod status;
+pub mod tune;

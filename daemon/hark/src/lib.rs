@@ -12,6 +12,7 @@ pub mod lines;
 pub mod models;
 pub mod mqtt;
 pub mod names;
+pub mod near_misses;
 pub mod recorder;
 pub mod request;
 pub mod run;

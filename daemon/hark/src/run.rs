@@ -28,6 +28,7 @@ use crate::lines::echo::EchoLine;
 use crate::lines::room::RoomLine;
 use crate::lines::sip::{self, SipLine};
 use crate::mqtt::{About, Mqtt, Outgoing, SettingsNow};
+use crate::near_misses::NearMisses;
 use crate::recorder::Recorder;
 use crate::socket::{Doors, Socket};
 use crate::sound::Sound;
@@ -258,6 +259,8 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         desk: Counter::new(errands_in),
         known: known_in,
         store,
+        near_misses: NearMisses::start(&settings.state_dir)?,
+        wake: settings.wake,
         mqtt: outgoing,
         followers,
         recorder: Recorder::default(),

@@ -210,9 +210,10 @@ fn take(name: &str, dry_run: bool, settings: &Settings, shelf: &Shelf, sources: 
         );
     }
     let code = change::set("speech", "model", name, dry_run, sources)?;
-    println!(
-        "`hark check` tells which names it does not know; the speaker listens with it when it is started anew: sudo systemctl restart hark"
-    );
+    if !dry_run {
+        println!("`hark check` tells which names it does not know");
+        println!("the speaker listens with it when it is started anew: sudo systemctl restart hark");
+    }
     Ok(code)
 }
 

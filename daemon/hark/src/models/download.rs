@@ -246,19 +246,16 @@ impl Download {
 
     fn unreachable(&self, err: &Error) -> Failure {
         let url = &self.url;
-        let elsewhere = "or copy the archive here and use `--file`";
         match err {
-            Error::HostNotFound => Failure::Final(anyhow::anyhow!(
-                "{url}: the server is not found; look whether this machine has a network, {elsewhere}"
-            )),
+            Error::HostNotFound => Failure::Broken("the server is not found".into()),
             Error::Timeout(_) => Failure::Broken(format!("no answer within {} s", self.patience.answer.as_secs())),
             Error::Io(err) if err.kind() == ErrorKind::ConnectionRefused => {
-                Failure::Final(anyhow::anyhow!("{url}: the server refuses the connection; try a mirror, {elsewhere}"))
+                Failure::Broken("the server refuses the connection".into())
             }
             Error::BadUri(_) | Error::Http(_) => {
                 Failure::Final(anyhow::anyhow!("`{url}` is no address; write one like https://mirror.example/models"))
             }
-            Error::Io(err) => Failure::Broken(format!("the connection broke: {err}")),
+            Error::Io(err) => Failure::Broken(format!("the server cannot be reached ({err})")),
             err => Failure::Broken(err.to_string()),
         }
     }
@@ -294,7 +291,7 @@ fn bail_final(why: String) -> Result<(), Failure> {
 
 fn kept(here: u64) -> String {
     match here {
-        0 => "try again, or try a mirror".into(),
+        0 => "look whether this machine has a network, try a mirror, or copy the archive here and use `--file`".into(),
         n => format!("{} are here, and the same command goes on from there", super::megabytes(n)),
     }
 }

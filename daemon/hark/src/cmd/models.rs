@@ -52,7 +52,7 @@ Examples:
         sha256: Option<String>,
     },
     /// Write a model into hark.yaml as the one to listen with.
-    #[command(after_help = "Examples:\n  hark models use vosk-model-small-de-0.15\n  hark models use en --dry-run")]
+    #[command(after_help = "Examples:\n  hark models use vosk-model-small-de-0.15\n  hark models use hark --dry-run")]
     Use {
         /// The name of an installed model, or of the one that is built in.
         name: String,

@@ -12,6 +12,9 @@ use super::download::{Download, Patience, Progress};
 use super::sums::{self, Seen, Sums};
 use super::{Shelf, check_name, megabytes};
 
+/// Folders within folders; a link to a folder above would have no end.
+const DEEPEST: usize = 4;
+
 /// Where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -223,18 +226,18 @@ fn free(folder: &Path) -> Option<u64> {
     Some((stat.f_bavail as u64).saturating_mul(stat.f_frsize as u64))
 }
 
-/// The files of a model's folder; links are followed to files only.
+/// The files of a model's folder, with those that links lead to.
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(it) = folders.pop() {
-        for entry in fs::read_dir(&it).with_context(|| format!("reading `{}`", it.display()))? {
-            let entry = entry.with_context(|| format!("reading `{}`", it.display()))?;
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                _ if entry.path().is_file() => found.push(entry.path()),
-                _ => (),
-            }
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((it, depth)) = folders.pop() {
+        let reading = || format!("reading `{}`", it.display());
+        if depth > DEEPEST {
+            bail!("`{}` lies deeper than anything of a model; name the model's own folder", it.display());
+        }
+        for entry in fs::read_dir(&it).with_context(reading)? {
+            let path = entry.with_context(reading)?.path();
+            if path.is_dir() { folders.push((path, depth + 1)) } else { found.push(path) }
         }
     }
     Ok(found)

@@ -254,7 +254,8 @@ pub fn respell(name: &str, like: &str) -> Option<Vec<(String, String)>> {
     let (name, like) = (tidy(name), tidy(like));
     let (mut name, mut like): (Vec<&str>, Vec<&str>) = (name.split(' ').collect(), like.split(' ').collect());
     while name.len() > 1 && like.len() > 1 && name.last() == like.last() {
-        (name.pop(), like.pop());
+        name.pop();
+        like.pop();
     }
     let same = name.iter().zip(&like).take_while(|(a, b)| a == b).count().min(name.len() - 1).min(like.len() - 1);
     let (name, like) = (&name[same..], &like[same..]);

@@ -1,4 +1,4 @@
-//! Commands of the house in three languages by voices that the model does not know.
+//! Commands of the house by voices that the model does not know.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use crate::report::{Table, percentile};
 use crate::voices::{self, Voice};
 use crate::work;
 
-const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("zh", "Mandarin")];
+/// Not Mandarin: Debian's espeak-ng cannot read its characters aloud.
+const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("de", "German")];
 
 /// Under which commands are said, and how many of 100 are to be understood.
 const CONDITIONS: [(Condition, f64); 3] = [(Condition::Clean, 99.0), (Condition::Noise(10), 96.0), (Condition::Room(10), 90.0)];
@@ -22,7 +23,7 @@ const OF_EACH: usize = 2;
 const OF_DIAL: usize = 16;
 /// Numbers that are dialled.
 const NUMBERS: usize = 6;
-/// Voices for each sentence: of English, and of another language.
+/// Voices for each sentence: of English, and of German.
 const VOICES: usize = 3;
 const FEWER: usize = 2;
 
@@ -82,7 +83,7 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
     by_voice(&mut table, &results);
     wrong(&mut table, &results);
     table.note(format!(
-        "Sentences of configs/phrases with the contacts of tests/bench/ears/household.yaml, {VOICES} voices each ({FEWER} in German and Mandarin): ten variants of espeak-ng, and in English flite rms and festival ked, all kept from training. \
+        "Sentences of configs/phrases with the contacts of tests/bench/ears/household.yaml, {VOICES} voices each ({FEWER} in German): ten variants of espeak-ng, and in English flite rms and festival ked, all kept from training. \
 Right is what means the same. Noise and rooms as above; the wake phrase is said in the same breath. \
 Speech ends where the voice falls 35 dB below its loudest, in the clip before anything was mixed; sound card and player are not in the delays."
     ));
@@ -155,12 +156,11 @@ fn run(ears: &Ears, job: &Job, scenery: &Scenery) -> Vec<Result> {
     let mut recognizer = Recognizer::new(&model, &phrases_of(&known));
     let mut listening = Listening::new(&model, &house.household.wake, house.listen(&model, None));
     let mut random = Random::new(&format!("{} {:?}", job.language, job.condition));
-    let written = |text: &str| if job.language == "zh" { text.replace(' ', "") } else { text.to_owned() };
     let mut results = Vec::new();
     for (text, voice) in &job.said {
         let meant = house.meaning(text);
-        let alone = voice.says(&written(text));
-        let both = voice.says(&format!("{}, {}", written(&house.household.wake), written(text)));
+        let alone = voice.says(text);
+        let both = voice.says(&format!("{}, {text}", house.household.wake));
         let (Some(alone), Some(both)) = (alone, both) else { continue };
         let sound = scenery.around(&alone, job.condition, 300 * MS, 500 * MS, &mut random);
         let recognized = recognizer.as_mut().map_or_else(String::new, |it| recognized(it, &sound));

@@ -48,6 +48,7 @@ in_pairs() {
 
 say "1/6 words, pronunciations and phone bigrams"
 "$py" lexicon.py "${HARK_MODEL:-$root/models/hark}"
+"$py" pinyin.py
 say "2/6 sentences by synthetic voices, and the recordings of people that may train"
 trained=(en-espeak en-flite en-festival de-espeak zh-espeak en-espeak-digits en-flite-digits)
 held=(en-espeak-held en-flite-held en-festival-held de-espeak-held zh-espeak-held)

@@ -21,6 +21,7 @@ mod nnet3;
 pub mod notice;
 pub mod phone_loop;
 pub mod phones;
+mod pinyin;
 mod pronounce;
 pub mod recognizer;
 mod recording;

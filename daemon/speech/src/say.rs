@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::pinyin;
+
 /// Longer than any prompt takes to be spoken into memory.
 const TAKES_AT_MOST: Duration = Duration::from_secs(20);
 
@@ -84,7 +86,7 @@ pub fn speak(voice: &Voice, text: &str, language: &str) -> Result<(Vec<f32>, u32
         })?;
     let mut stdin = child.stdin.take().expect("it is piped");
     let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
-    let text = format!("{text}\n");
+    let text = format!("{}\n", if spells_mandarin(voice, language) { pinyin::of(text) } else { text.to_owned() });
     // A program that takes no text or writes much must not block us: each pipe has a thread, and they end with the process.
     std::thread::spawn(move || stdin.write_all(text.as_bytes()));
     let (wav, said) = (gather(stdout), gather(stderr));
@@ -105,8 +107,8 @@ pub fn speak(voice: &Voice, text: &str, language: &str) -> Result<(Vec<f32>, u32
 fn command_line(voice: &Voice, language: &str) -> Result<(String, Vec<String>), SayError> {
     let (program, rest) = voice.command.split_first().filter(|it| !it.0.is_empty()).ok_or(SayError::NoCommand)?;
     let mut arguments: Vec<String> = rest.iter().map(|it| it.replace("{language}", language)).collect();
-    if std::path::Path::new(program).file_name().is_some_and(|it| it == "espeak-ng") {
-        if !rest.iter().any(|it| it == "-v" || it.starts_with("-v")) {
+    if is_espeak(voice) {
+        if !names_voice(rest) {
             arguments.extend(["-v".into(), espeak_voice(language)]);
         }
         arguments.extend(["--stdin".into(), "--stdout".into()]);
@@ -118,13 +120,31 @@ fn command_line(voice: &Voice, language: &str) -> Result<(String, Vec<String>), 
 fn espeak_voice(language: &str) -> String {
     match language.to_lowercase().as_str() {
         "" | "en" | "en-us" => "en-us".into(),
-        "zh" | "zh-cn" => "cmn".into(),
+        it if is_mandarin(it) => "cmn-latn-pinyin".into(),
         "zh-hk" | "zh-tw-yue" => "yue".into(),
         "pt" => "pt-br".into(),
         "fr" => "fr-fr".into(),
         "no" => "nb".into(),
         other => other.into(),
     }
+}
+
+fn is_mandarin(language: &str) -> bool {
+    matches!(language.to_lowercase().as_str(), "zh" | "zh-cn" | "zh-sg" | "zh-hans" | "cmn")
+}
+
+/// Whether the text must be spelled: espeak-ng knows no Chinese characters in Debian, and reads them as numbers. A command that names a voice of its own gets the
+/// text as it is.
+fn spells_mandarin(voice: &Voice, language: &str) -> bool {
+    is_mandarin(language) && is_espeak(voice) && !names_voice(&voice.command[1..])
+}
+
+fn is_espeak(voice: &Voice) -> bool {
+    voice.command.first().is_some_and(|it| std::path::Path::new(it).file_name().is_some_and(|it| it == "espeak-ng"))
+}
+
+fn names_voice(arguments: &[String]) -> bool {
+    arguments.iter().any(|it| it.starts_with("-v"))
 }
 
 fn gather(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {

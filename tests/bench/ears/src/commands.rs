@@ -47,6 +47,7 @@ pub struct Result {
     /// By all of the ears, after the wake phrase.
     pub heard: Vec<String>,
     pub right: bool,
+    pub rejected: Vec<String>,
     pub woken: bool,
     pub after_ms: Option<f64>,
     pub wake_after_ms: Option<f64>,
@@ -176,6 +177,7 @@ fn run(ears: &Ears, job: &Job, scenery: &Scenery) -> Vec<Result> {
             recognized,
             right: matches!(answer.sentences.as_slice(), [one] if same(one)),
             heard: answer.sentences,
+            rejected: answer.rejected,
             woken: answer.wakes > 0,
             after_ms: answer.after_ms,
             wake_after_ms: answer.wake_after_ms,
@@ -205,7 +207,8 @@ fn wrong(table: &mut Table, results: &[Result]) {
     let list: Vec<String> = wrong
         .map(|it| {
             let heard = if it.woken { it.heard.join(" / ") } else { "not woken".into() };
-            format!("{} `{}`: {heard} (alone: {})", it.voice.name(), it.text, it.recognized)
+            let rejected = it.rejected.join(" / ");
+            format!("{} `{}`: {heard} (rejected: {rejected}; alone: {})", it.voice.name(), it.text, it.recognized)
         })
         .collect();
     if !list.is_empty() {

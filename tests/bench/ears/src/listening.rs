@@ -47,6 +47,8 @@ impl Ears {
 pub struct Answer {
     /// The sentences that counted.
     pub sentences: Vec<String>,
+    /// What was heard in the window and did not count.
+    pub rejected: Vec<String>,
     /// Times that the wake phrase was heard.
     pub wakes: usize,
     /// From the end of what was said to the decision, ms.
@@ -105,6 +107,8 @@ impl Listening {
                     answer.sentences.push(text);
                     answer.after_ms = Some(notice.at_ms as f64 - begin - end_ms);
                 }
+                Heard::Rejected { text } => answer.rejected.push(format!("{text} {:.2}", notice.confidence)),
+                Heard::Nothing => answer.rejected.push("nothing".into()),
                 _ => (),
             }
         }

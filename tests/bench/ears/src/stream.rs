@@ -148,6 +148,11 @@ impl Outcome {
         self.false_hits.iter().filter(|it| **it >= threshold).count() as f64 / self.hours.max(1e-9)
     }
 
+    /// The highest score of all: more can no threshold ask for.
+    pub fn highest(&self) -> f32 {
+        self.hits.values().flatten().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+
     /// The lowest threshold with no more than this many false accepts per hour.
     pub fn threshold_for(&self, per_hour: f64) -> f32 {
         let mut scores = self.false_hits.clone();

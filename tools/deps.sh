@@ -99,7 +99,7 @@ fetch() {
   local what=$1 sum=$2 folder=$3; shift 3
   rm -rf "$folder"; mkdir -p "$folder"
   printf '%s --hash=sha256:%s\n' "$what" "$sum" >"$folder/wanted"
-  "$python" -m pip -q download --no-deps -r "$folder/wanted" -d "$folder" "$@" >"$deps/src/pip.log" 2>&1 ||
+  "$python" -m pip -q download --no-deps --require-hashes -r "$folder/wanted" -d "$folder" "$@" >"$deps/src/pip.log" 2>&1 ||
     { tail -5 "$deps/src/pip.log" >&2; die "could not fetch $what with the known checksum; is there a network?"; }
 }
 

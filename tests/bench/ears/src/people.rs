@@ -43,14 +43,6 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
     let list: Vec<String> = words.iter().map(|it| it.label.clone()).collect();
     let right = one_of(ears, "Mandarin words", "zh", &words, &list, Condition::Clean);
     table.figure(format!("{} Mandarin words of one speaker told apart", words.len()), format!("{right:.1} %"));
-    let sentences: Vec<Recording> = data::recordings("speech_mandarin").iter().map(spaced).collect();
-    let sentences: Vec<Recording> = sentences
-        .into_iter()
-        .filter(|it| !it.label.is_empty() && !it.label.contains(|c: char| c.is_ascii_alphabetic()))
-        .collect();
-    let list: Vec<String> = sentences.iter().map(|it| it.label.clone()).collect();
-    let right = one_of(ears, "Mandarin sentences", "zh", &sentences, &list, Condition::Clean);
-    table.figure(format!("{} Mandarin sentences of one speaker told apart", sentences.len()), format!("{right:.1} %"));
     table.note(
         "Coffee orders: only people kept from training, the recognizer alone with the grammar of the recordings' own project, right when the intent and every slot are. \
 Digits and Mandarin words were never trained with; right is the one word, of ten and of all of them. Mandarin labels are given character by character.",

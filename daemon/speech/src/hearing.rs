@@ -38,6 +38,8 @@ const WAKE_WEIGHT: usize = 4;
 const PEEK_MS: u32 = 112;
 /// Quiet after which a wake phrase that was said alone is done with.
 const ALONE_MS: u32 = 240;
+/// What the recognizer gets of that pause, so that the first word does not begin with its first sample.
+const BEFORE_COMMAND: u64 = 160 * MS;
 /// What is looked at of the room before a wake phrase, for its noise, and after it.
 const SCORE_BEFORE: u64 = 1_500 * MS;
 const SCORE_AFTER: u64 = 96 * MS;
@@ -279,7 +281,7 @@ impl Hearing {
         // The wake phrase alone is done with after a pause, and nobody talks in a pause: what is there is the chime, or the room.
         if only_pause || heard.is_empty() {
             if quiet_ms >= ALONE_MS && length >= u64::from(ALONE_MS) * MS {
-                self.command.begin(now - 2 * FRAME as u64);
+                self.command.begin(now - BEFORE_COMMAND);
             }
             return;
         }
@@ -295,7 +297,8 @@ impl Hearing {
         }
         let words = self.command.finish();
         let from = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map_or(0, |it| it.end);
-        let words = self.without_leftover(self.without_ours(words[from..].to_vec()));
+        let wake_end = from.checked_sub(1).map_or(self.command.start(), |it| words[it].end);
+        let words = self.without_leftover(self.without_ours(words[from..].to_vec()), window.woken.then_some(wake_end));
         let span = Span::of(&words);
         let fit = self.fit(&span.text);
         let (over, open) = self.judge(&span.text, fit, quiet_ms, stable_ms);

@@ -8,6 +8,8 @@ use crate::vad::{self, FRAME};
 
 /// What is left of our chime becomes no longer word than this.
 const LEFTOVER: u64 = 320 * MS;
+/// What is left of the wake phrase becomes no longer word than this, and follows it this soon. A word that the grammar does not have is none: "do not" may stand there.
+const WAKE_TAIL: u64 = 320 * MS;
 /// How much earlier than in the room the same words may be in what was played: buffers, the way through the air, and the recognizer's idea of where words begin.
 pub(super) const OURS_BEFORE: u64 = 640 * MS;
 /// And how much later.
@@ -23,10 +25,13 @@ impl Hearing {
         words.split_off(first)
     }
 
-    /// Drops a short first word over which we were playing something, the chime above all, where only it keeps the rest from being a sentence.
-    pub(super) fn without_leftover(&self, mut words: Vec<Word>) -> Vec<Word> {
+    /// Drops a short first word where only it keeps the rest from being a sentence: one over which we were playing something, the chime above all, or one that
+    /// the last sound of the wake phrase became ("hello operator" and "a call mom").
+    pub(super) fn without_leftover(&self, mut words: Vec<Word>, wake_end: Option<u64>) -> Vec<Word> {
         let [first, rest @ ..] = &words[..] else { return words };
-        let ours = first.end.saturating_sub(first.start) < LEFTOVER && self.plays(first.start, first.end);
+        let length = first.end.saturating_sub(first.start);
+        let of_wake = wake_end.is_some_and(|end| first.start <= end + WAKE_TAIL) && length <= WAKE_TAIL && first.text != UNKNOWN;
+        let ours = of_wake || length < LEFTOVER && self.plays(first.start, first.end);
         let text = |words: &[Word]| words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
         if ours && self.fit(&text(&words)) == Fit::Not && matches!(self.fit(&text(rest)), Fit::Whole { .. }) {
             words.remove(0);

@@ -121,7 +121,7 @@ fn coffee(ears: &Ears, table: &mut Table) {
                 let mut wanted: Slots = serde_json::from_str(&it.label).unwrap_or_default();
                 wanted.remove("intent");
                 if coffee.meaning(&text) != Some(wanted) {
-                    wrong.push(format!("`{text}` for {}", it.label.replace('"', "")));
+                    wrong.push(format!("“{text}” for {}", it.label.replace('"', "")));
                 }
             }
             wrong

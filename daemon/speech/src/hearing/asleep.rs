@@ -17,9 +17,6 @@ const NEAR_MISS_AFTER: u64 = 400 * MS;
 const WAKE_PAUSE: u32 = 80 / FRAME_MS;
 /// Where no pause follows (one breath, or somebody else talks on), how long the phrase must have stood: longer than the look-ahead plus the last word.
 const WAKE_STANDS: u64 = 480 * MS;
-/// In company a wake phrase is told so long after its end, or later: some speakers are sure in the first pause, others only after the look-ahead of the network,
-/// and they must bid for the same phrase at about the same time.
-const TOLD_AFTER: u64 = 420 * MS;
 /// Close looks at one candidate, before it is forgotten.
 const LOOKS: u32 = 3;
 /// What the command recognizer gets from before the wake phrase.
@@ -105,9 +102,8 @@ impl Hearing {
         self.looks = 0;
         self.next_look = 0;
         let score = self.score(span);
-        let settled = if self.spotter.is_some() { now.max(span.end + TOLD_AFTER) } else { now };
-        let told_at = if self.in_company { settled + score::hold_ms(score) * MS } else { now };
-        self.held = Some((told_at, self.notice(span, Heard::Wake { score })));
+        let hold = if self.in_company { score::hold_ms(score) * MS } else { 0 };
+        self.held = Some((now + hold, self.notice(span, Heard::Wake { score })));
         self.tell_wake(false, notices);
         self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
         self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));

@@ -18,6 +18,9 @@ use super::reach::{Names, Target};
 use super::socket::Socket;
 use crate::config::SipSettings;
 
+/// How often a port that is free for UDP as for TCP is looked for.
+const FREE_PORT_TRIES: u32 = 16;
+
 /// Who we are on the wire.
 pub const USER_AGENT: &str = concat!("Hark/", env!("CARGO_PKG_VERSION"));
 
@@ -37,16 +40,28 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Takes the port for UDP and TCP.
+    /// Takes the port for UDP and TCP; port 0 takes one that is free for both.
     ///
     /// # Errors
     /// When somebody has it already.
     pub fn bind(listen: SocketAddr) -> Result<Sockets> {
+        let mut tries = if listen.port() == 0 { FREE_PORT_TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match Self::bind_once(listen) {
+                Err(error) if tries == 0 => return Err(error),
+                Err(_) => {}
+                taken => return taken,
+            }
+        }
+    }
+
+    fn bind_once(listen: SocketAddr) -> Result<Sockets> {
         let busy = || format!("listening for SIP at {listen}; another program may have the port: set `sip.listen` in hark.yaml");
-        let udp = UdpSocket::bind(listen).with_context(busy)?;
-        let addr = udp.local_addr()?;
         // The stack opens the TCP socket itself and only logs a failure: try it here.
-        TcpListener::bind(addr).with_context(busy)?;
+        let tcp = TcpListener::bind(listen).with_context(busy)?;
+        let addr = tcp.local_addr()?;
+        let udp = UdpSocket::bind(addr).with_context(busy)?;
         Ok(Sockets { udp, addr })
     }
 

@@ -31,7 +31,7 @@ const SURE_DIGITS: usize = 3;
 /// By so many digits people tell numbers apart.
 const END_OF_A_NUMBER: usize = 3;
 
-/// How many names a question offers at most: nobody remembers more.
+/// How many names a question offers at most: nobody remembers more, and no more can be chosen by their number.
 const MAX_OFFERED: usize = 3;
 
 /// Where the dialogue stands.

@@ -65,7 +65,8 @@ bench: build test-deps ## the figures of docs/benchmarks.md, measured here
 bench-ears: ## how well voices are understood; PARTS=wake,commands,names,people,talk,pauses,cost HOURS=3
 	@tools/deps.sh ears
 	$(call step,measuring the ears)
-	cargo build --release --locked --workspace --bin ears
+	cargo build --release --locked --workspace --bin ears --bin hear
+	$(if $(PARTS),$(if $(findstring cost,$(PARTS)),-tools/arm64.sh build),-tools/arm64.sh build)
 	'$(CARGO_TARGET_DIR)/release/ears' $(PARTS) $(if $(HOURS),hours=$(HOURS)) $(if $(MODEL),model=$(MODEL))
 
 model: ## make the speech model models/hark anew: two hours, synthetic voices, and the recordings in ../shared/data where they are

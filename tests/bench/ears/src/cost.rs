@@ -1,24 +1,35 @@
 //! Processor and memory of the ears, alone in a process of their own.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::data;
-use crate::house::{House, cache};
-use crate::listening::{Ears, Listening, quiet};
+use crate::house::{cache, project};
+use crate::listening::{Ears, quiet};
 use crate::mix::{Condition, MS, Random, Scenery, from_db, level_db, trimmed};
 use crate::report::Table;
 
 /// Minutes of sound that a process hears.
 const MINUTES: usize = 6;
 /// Seconds for which instructions are counted.
-const COUNTED_S: usize = 12;
+const COUNTED_S: usize = 20;
 
 /// Billions of instructions per second that one core does in code of this kind: clock times instructions per clock.
 const PIS: [(&str, f64); 2] =
     [("Pi Zero 2 W (Cortex-A53, 1.0 GHz, 0.8 per clock)", 0.8), ("Pi 4 (Cortex-A72, 1.5 GHz, 1.5 per clock)", 2.25)];
+
+/// A way to count what a process executes.
+struct Counter {
+    machine: &'static str,
+    count: fn(&[String]) -> Option<u64>,
+    /// What is missing where it cannot.
+    needs: &'static str,
+}
+
+const COUNTERS: [Counter; 2] = [
+    Counter { machine: "arm64", count: under_qemu, needs: "`tools/arm64.sh build`" },
+    Counter { machine: "x86-64", count: under_valgrind, needs: "valgrind" },
+];
 
 pub fn measure(ears: &Ears, _: f64) -> Table {
     let mut table = Table::new("What listening costs");
@@ -39,23 +50,30 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
         "constant talk, English, German and Mandarin at once",
         format!("{:.2} %, {:.1} MB", three.percent, three.memory_mb),
     );
-    for (what, sound) in [("constant talk", &sounds.0), ("a quiet room", &sounds.1)] {
-        // The same start twice, with and without something to hear: the difference is hearing it.
-        let count = |seconds| instructions(ears, sound, seconds);
-        let (Some(none), Some(some)) = (count(0), count(COUNTED_S)) else {
-            table.figure(format!("instructions, {what}"), "skipped: no valgrind");
-            continue;
-        };
-        let per_second = some.saturating_sub(none) as f64 / COUNTED_S as f64;
-        table.figure(format!("instructions per second of {what}"), format!("{:.1} million", per_second / 1e6));
-        for (pi, billions) in PIS {
-            table.figure(format!("estimate for a {pi}, {what}"), format!("{:.1} % of a core", per_second / billions / 1e7));
+    for counter in COUNTERS {
+        let machine = counter.machine;
+        for (what, sound) in [("constant talk", &sounds.0), ("a quiet room", &sounds.1)] {
+            // The same start twice, with and without something to hear: the difference is hearing it.
+            let count = |seconds| {
+                eprintln!("   counting {machine} instructions: {}, {seconds} s", sound.display());
+                (counter.count)(&own(ears, sound, "en", seconds))
+            };
+            let (Some(none), Some(some)) = (count(0), count(COUNTED_S)) else {
+                table.figure(format!("{machine} instructions, {what}"), format!("not counted: {} is missing", counter.needs));
+                continue;
+            };
+            let per_second = some.saturating_sub(none) as f64 / COUNTED_S as f64;
+            table.figure(format!("{machine} instructions per second of {what}"), format!("{:.1} million", per_second / 1e6));
+            for (pi, billions) in PIS.iter().filter(|_| machine == "arm64") {
+                table.figure(format!("estimate for a {pi}, {what}"), format!("{:.1} % of a core", per_second / billions / 1e7));
+            }
         }
     }
     table.note(format!(
         "One process with nothing but the ears hears {MINUTES} minutes as fast as it can; processor time is set against the length of the sound. The thread that waits for sound in the daemon costs \
-some 0.3 % more (see Listening). Talk: recordings of people one after the other with short pauses. Instructions are counted by `valgrind --tool=none`'s sibling callgrind on x86-64, where libvosk's \
-matrix code uses 128-bit SSE as NEON is 128 bits wide; the estimates divide them by clock times instructions per clock as such code reaches on these cores. They were not measured on a Pi."
+some 0.3 % more (see Listening). Talk: recordings of people one after the other with short pauses. The estimates for a Pi divide the instructions of the arm64 build, counted under qemu by a \
+plugin (tools/arm64.sh), by clock times instructions per clock as such code reaches on these cores; they were not measured on a Pi, and what memory and its bandwidth cost there is not in them. \
+Beside them the instructions of the x86-64 build, counted by callgrind."
     ));
     table
 }
@@ -65,14 +83,11 @@ struct Cost {
     memory_mb: f64,
 }
 
+/// The program beside this one, and what it is told.
 fn own(ears: &Ears, sound: &Path, languages: &str, seconds: usize) -> Vec<String> {
-    vec![
-        std::env::current_exe().expect("it runs").display().to_string(),
-        format!("model={}", ears.path().display()),
-        format!("hear={}", sound.display()),
-        format!("languages={}", languages.replace(' ', ",")),
-        format!("seconds={seconds}"),
-    ]
+    let hear = std::env::current_exe().expect("it runs").with_file_name("hear");
+    let words = [hear.as_path(), ears.path(), sound].map(|it| it.display().to_string());
+    words.into_iter().chain([languages.replace(' ', ","), seconds.to_string()]).collect()
 }
 
 fn run(ears: &Ears, sound: &Path, languages: &str, seconds: usize) -> Cost {
@@ -85,34 +100,16 @@ fn run(ears: &Ears, sound: &Path, languages: &str, seconds: usize) -> Cost {
     Cost { percent: 100.0 * cpu_s / seconds as f64, memory_mb }
 }
 
-fn instructions(ears: &Ears, sound: &Path, seconds: usize) -> Option<u64> {
-    eprintln!("   counting instructions: {}, {seconds} s", sound.display());
-    let words = own(ears, sound, "en", seconds);
-    let out = Command::new("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(&words).output().ok()?;
+fn under_valgrind(words: &[String]) -> Option<u64> {
+    let out = Command::new("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(words).output().ok()?;
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     let line = text.lines().find(|it| it.contains("Collected"))?;
     line.rsplit(':').next()?.trim().parse().ok()
 }
 
-/// What the process of its own does: hears so much of a file and tells processor seconds and megabytes.
-pub fn hear(path: PathBuf, sound: &str, languages: &str, seconds: usize) {
-    let mut sound = BufReader::new(File::open(sound).expect("the sound to hear"));
-    let ears = Ears::new(path);
-    let first = languages.split(' ').next().unwrap_or("en");
-    let house = House::new(first);
-    let model = ears.model(languages);
-    let mut listening = Listening::new(&model, &house.household.wake, house.listen(&model, None)).expect("a wake phrase");
-    let before = processor_s();
-    let (mut notices, mut bytes) = (Vec::new(), [0; 20 * MS]);
-    for _ in 0..seconds * 100 {
-        if sound.read_exact(&mut bytes).is_err() {
-            break;
-        }
-        let part: Vec<f32> = bytes.chunks(2).map(|it| f32::from(i16::from_le_bytes([it[0], it[1]])) / 32768.0).collect();
-        listening.feed(&part, &mut notices);
-        notices.clear();
-    }
-    println!("{} {}", processor_s() - before, memory_mb());
+fn under_qemu(words: &[String]) -> Option<u64> {
+    let out = Command::new(project("tools/arm64.sh")).arg("count").args(&words[1..]).output().ok()?;
+    String::from_utf8_lossy(&out.stdout).trim().parse().ok()
 }
 
 /// Writes down what is to be heard.
@@ -139,21 +136,4 @@ fn talk(seconds: usize) -> Vec<f32> {
     }
     talk.truncate(seconds * 1000 * MS);
     talk
-}
-
-fn processor_s() -> f64 {
-    // SAFETY: a plain struct that the call fills.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    let seconds = |it: libc::timeval| it.tv_sec as f64 + it.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-fn memory_mb() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|it| it.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|it| it.parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0 / 1e6
 }

@@ -46,20 +46,12 @@ const HOURS: f64 = 3.0;
 
 fn main() {
     let (mut wanted, mut hours, mut model) = (Vec::new(), HOURS, house::project("models/hark"));
-    let (mut sound, mut languages, mut seconds) = (None, "en".to_owned(), 0);
     for word in std::env::args().skip(1) {
         match word.split_once('=') {
             Some(("hours", it)) => hours = it.parse().expect("hours=NUMBER"),
             Some(("model", it)) => model = PathBuf::from(it),
-            // For the processes that `cost` starts.
-            Some(("hear", it)) => sound = Some(it.to_owned()),
-            Some(("languages", it)) => languages = it.replace(',', " "),
-            Some(("seconds", it)) => seconds = it.parse().expect("seconds=NUMBER"),
             _ => wanted.extend(word.split(',').map(str::to_owned)),
         }
-    }
-    if let Some(sound) = sound {
-        return cost::hear(model, &sound, &languages, seconds);
     }
     if let Some(unknown) = wanted.iter().find(|it| PARTS.iter().all(|part| part.0 != *it)) {
         let known: Vec<&str> = PARTS.iter().map(|it| it.0).collect();

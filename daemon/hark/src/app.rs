@@ -399,11 +399,12 @@ impl App {
     }
 
     fn reload(&mut self, reload: Reload) {
-        if let Reload::Fresh(loaded) = &reload
-            && self.parts.wake != loaded.settings.wake
-        {
-            self.parts.wake = loaded.settings.wake;
-            self.parts.ears.settings(hearing_settings(&loaded.settings));
+        if let Reload::Fresh(loaded) = &reload {
+            self.parts.status.ears.heard_as = loaded.heard_as.clone();
+            if self.parts.wake != loaded.settings.wake {
+                self.parts.wake = loaded.settings.wake;
+                self.parts.ears.settings(hearing_settings(&loaded.settings));
+            }
         }
         for input in reload.inputs() {
             self.handle(input);
@@ -470,7 +471,11 @@ impl App {
             house: self.parts.house.borrow().clone(),
             problems: self.problems(),
             mqtt: status::Mqtt { connected: self.parts.connected.load(Relaxed), ..self.parts.status.mqtt.clone() },
-            ears: status::Ears { unknown_words: self.parts.ears.unknown_words(), ..self.parts.status.ears.clone() },
+            ears: status::Ears {
+                unknown_words: self.parts.ears.unknown_words(),
+                sound_alike: speaker.contacts().sounds_alike().iter().map(|it| it.iter().cloned().collect()).collect(),
+                ..self.parts.status.ears.clone()
+            },
             ..self.parts.status.clone()
         }
     }

@@ -1,6 +1,7 @@
 //! Names as the speech model hears them: it learns them, or listens for words that it has and that sound like them; and names that sound alike.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use control::action::Scope;
 use control::contacts::{Contact, Contacts, as_heard};
@@ -8,11 +9,11 @@ use control::intent::grammar;
 use control::phrases::Phrases;
 use speech::lexicon::respell;
 use speech::{Model, PronounceError, Spoken, alike, nearest};
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::config::Problem;
 use crate::config::contacts::Spoken as Written;
 use crate::config::yaml;
+use crate::config::{Place, Problem};
 
 /// See the top.
 pub struct Names {
@@ -26,9 +27,16 @@ pub struct Names {
     pub failed: Option<PronounceError>,
 }
 
+/// With so many contacts a small machine takes a while, and says so.
+const MANY: usize = 1000;
+
 /// Lets the model learn the names of these contacts.
 pub fn learn(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Names {
     let mut contacts = contacts.clone();
+    let begin = Instant::now();
+    if contacts.people.len() >= MANY {
+        info!(contacts = contacts.people.len(), "learning how names are said");
+    }
     let mut names = match model.lexicon() {
         Some(_) => {
             let texts: Vec<Spoken> = contacts.people.iter().flat_map(spoken).collect();
@@ -42,6 +50,9 @@ pub fn learn(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Names {
     };
     names.alike = sounding_alike(&names.contacts, phrases, model);
     names.contacts.set_sounds_alike(&names.alike);
+    if names.contacts.people.len() >= MANY {
+        info!(took = ?begin.elapsed(), "names learned");
+    }
     names
 }
 
@@ -74,25 +85,31 @@ pub fn problems(spoken: &[Written], contacts: &Contacts, phrases: &Phrases, mode
     if let (Some(failed), Some(first)) = (&learned.failed, problems.first_mut().filter(|_| learned.heard_as.is_empty())) {
         first.mend = format!("{failed}; or {}", first.mend);
     }
-    for problem in learned.alike.iter().flat_map(|set| alike_at(set, spoken, contacts, phrases)) {
-        // Whole names and first names sound alike together.
-        if !problems.contains(&problem) {
-            problems.push(problem);
+    let whose = whose(contacts, phrases);
+    let mut places: BTreeMap<&str, &Place> = BTreeMap::new();
+    for (name, place) in spoken.iter().rev().filter_map(|it| Some((it.contact.as_deref()?, &it.place))) {
+        places.insert(name, place);
+    }
+    for set in &learned.alike {
+        let people: BTreeSet<usize> = set.iter().filter_map(|it| whose.get(it)).flatten().copied().collect();
+        let people: Vec<&str> = people.into_iter().map(|it| contacts.people[it].name.as_str()).collect();
+        for problem in alike_at(&people, &places) {
+            // Whole names and first names sound alike together.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
     }
     problems
 }
 
-/// One problem for each contact after the first whose name sounds like one before.
-fn alike_at(set: &[String], spoken: &[Written], contacts: &Contacts, phrases: &Phrases) -> Vec<Problem> {
-    let called = |it: &&Contact| it.heard_names(phrases).iter().any(|name| set.contains(name));
-    let people: Vec<&Contact> = contacts.people.iter().filter(called).collect();
-    let place = |person: &Contact| spoken.iter().find(|it| it.contact.as_ref() == Some(&person.name)).map(|it| &it.place);
+/// One problem for each contact after the first of those whose names sound alike.
+fn alike_at(people: &[&str], places: &BTreeMap<&str, &Place>) -> Vec<Problem> {
     let Some((first, others)) = people.split_first() else { return Vec::new() };
-    let at = place(first).map(|it| format!(", at {}", yaml::short(it))).unwrap_or_default();
-    let problem = |other: &&Contact| {
-        let what = format!("`{}` sounds like `{}`{at}: who is meant is asked", other.name, first.name);
-        Some(Problem::new(place(other)?, what, "give one of them an alias that sounds different"))
+    let at = places.get(first).map(|it| format!(", at {}", yaml::short(it))).unwrap_or_default();
+    let problem = |other: &&str| {
+        let what = format!("`{other}` sounds like `{first}`{at}: who is meant is asked");
+        Some(Problem::new(places.get(other)?, what, "give one of them an alias that sounds different"))
     };
     others.iter().filter_map(problem).collect()
 }
@@ -155,15 +172,21 @@ fn listen_for_nearest(mut contacts: Contacts, phrases: &Phrases, model: &Model) 
 /// Names of different contacts that sound the same. Those of one contact may.
 fn sounding_alike(contacts: &Contacts, phrases: &Phrases, model: &Model) -> Vec<Vec<String>> {
     let Some(lexicon) = model.lexicon() else { return Vec::new() };
+    let whose = whose(contacts, phrases);
+    let sets = alike::sets(lexicon, &whose.keys().cloned().collect());
+    let of_several = |set: &Vec<String>| set.iter().flat_map(|it| &whose[it]).collect::<BTreeSet<_>>().len() > 1;
+    sets.into_iter().filter(of_several).collect()
+}
+
+/// Who can be meant by each name, by their place among the contacts.
+fn whose(contacts: &Contacts, phrases: &Phrases) -> BTreeMap<String, BTreeSet<usize>> {
     let mut whose: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     for (n, person) in contacts.people.iter().enumerate() {
         for name in person.heard_names(phrases) {
             whose.entry(name).or_default().insert(n);
         }
     }
-    let sets = alike::sets(lexicon, &whose.keys().cloned().collect());
-    let of_several = |set: &Vec<String>| set.iter().flat_map(|it| &whose[it]).collect::<BTreeSet<_>>().len() > 1;
-    sets.into_iter().filter(of_several).collect()
+    whose
 }
 
 #[cfg(test)]

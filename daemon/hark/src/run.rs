@@ -1,5 +1,6 @@
 //! `hark run`: builds everything once and lets it run until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -264,7 +265,7 @@ pub async fn start(loaded: Loaded, sources: Option<Sources>, card: Card) -> anyh
         mqtt: outgoing,
         followers,
         recorder: Recorder::default(),
-        status: status(settings),
+        status: status(settings, learned.heard_as),
         card: card.state,
         watchdog: systemd::Watchdog::from_environment(),
         connected,
@@ -362,14 +363,15 @@ fn about(settings: &Settings) -> About {
 }
 
 /// The part of the status that does not change by itself.
-fn status(settings: &Settings) -> Status {
+fn status(settings: &Settings, heard_as: BTreeMap<String, String>) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
         room: settings.control.room.clone(),
         ears: status::Ears {
             model: settings.speech.model.display().to_string(),
             wake_phrases: settings.control.wake_phrases.clone(),
-            unknown_words: Vec::new(),
+            heard_as,
+            ..status::Ears::default()
         },
         mqtt: status::Mqtt { broker: broker(&settings.mqtt.broker), connected: false },
         ..Status::default()

@@ -98,6 +98,12 @@ pub struct Ears {
     pub wake_phrases: Vec<String>,
     /// Words of contacts that the model does not know.
     pub unknown_words: Vec<String>,
+    /// Names that an official model does not have, and the words of it that are listened for in their place.
+    #[serde(default)]
+    pub heard_as: BTreeMap<String, String>,
+    /// Names of different contacts that nobody can tell apart by ear: who is meant is asked.
+    #[serde(default)]
+    pub sound_alike: Vec<Vec<String>>,
 }
 
 /// See [`Status::mqtt`].

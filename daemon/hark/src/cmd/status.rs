@@ -1,6 +1,9 @@
 //! `hark status`: the state of the running speaker, for people.
 
-use crate::status::Status;
+use crate::status::{Ears, Status};
+
+/// So many names that sound alike, or are heard as something else, are told.
+const NAMES: usize = 10;
 
 /// Prints it.
 ///
@@ -31,6 +34,9 @@ pub fn print(status: &Status, json: bool) -> anyhow::Result<()> {
     }
     row("listens for", status.ears.wake_phrases.join(", "));
     row("contacts", status.contacts.to_string());
+    for line in names(&status.ears) {
+        row("", line);
+    }
     row("mqtt", format!("{}{}", status.mqtt.broker, if status.mqtt.connected { ", connected" } else { "" }));
     if !status.house.members.is_empty() {
         let up = status.house.members.iter().filter(|it| it.up).count();
@@ -53,6 +59,18 @@ pub fn print(status: &Status, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is odd about names, as far as it can be read in one look.
+fn names(ears: &Ears) -> Vec<String> {
+    let heard = ears.heard_as.iter().map(|(name, words)| format!("`{name}` is listened for as `{words}`"));
+    let alike = ears.sound_alike.iter().map(|it| format!("`{}` sound alike: who is meant is asked", it.join("`, `")));
+    let mut lines: Vec<String> = heard.chain(alike).collect();
+    if let Some(more) = lines.len().checked_sub(NAMES).filter(|it| *it > 0) {
+        lines.truncate(NAMES);
+        lines.push(format!("and {more} more: `hark status --json` or `hark check` tell all"));
+    }
+    lines
+}
+
 fn call(status: &Status) -> String {
     let call = &status.call;
     let with = call.peer.as_ref().map(|peer| format!(" with {peer}")).unwrap_or_default();
@@ -65,5 +83,24 @@ fn duration(seconds: u64) -> String {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_a_look_are_told_as_far_as_anybody_reads() {
+        let set = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut ears = Ears {
+            heard_as: [("siobhan".to_owned(), "she von".to_owned())].into(),
+            sound_alike: vec![set(&["john", "jon"])],
+            ..Ears::default()
+        };
+        assert_eq!(names(&ears), ["`siobhan` is listened for as `she von`", "`john`, `jon` sound alike: who is meant is asked"]);
+        ears.sound_alike = vec![set(&["john", "jon"]); 20];
+        assert_eq!(names(&ears).len(), NAMES + 1);
+        assert_eq!(names(&ears)[NAMES], "and 11 more: `hark status --json` or `hark check` tell all");
     }
 }

@@ -1,5 +1,6 @@
 //! All files together: hark.yaml in its layers, contacts, phrases.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use control::contacts::Contacts;
@@ -56,6 +57,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Names and wake phrases that are listened for, and where they are written: for comparing with the model's vocabulary.
     pub spoken: Vec<Spoken>,
+    /// Names that the model does not have, and the words of it that are listened for in their place; found when the names are learned.
+    pub heard_as: BTreeMap<String, String>,
 }
 
 /// Reads all files. Everything that is wrong with any of them is told at once.
@@ -130,7 +133,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     if problems.is_empty() {
         let warnings = Problems::new(findings.warnings.into_inner()).0;
         let contacts = people.with_echo_test(&phrases);
-        Ok(Loaded { settings, contacts, phrases, also, files, warnings, spoken })
+        Ok(Loaded { settings, contacts, phrases, also, files, warnings, spoken, heard_as: BTreeMap::new() })
     } else {
         Err(Problems::new(problems))
     }

@@ -95,7 +95,7 @@ impl Watch {
         let learn = move || {
             let learned = names::learn(&loaded.contacts, &loaded.phrases, &model);
             learned.tell();
-            loaded.contacts = learned.contacts;
+            (loaded.contacts, loaded.heard_as) = (learned.contacts, learned.heard_as);
             Reload::Fresh(loaded)
         };
         tokio::task::spawn_blocking(learn).await.expect("learning names does not panic")

@@ -95,6 +95,20 @@ hark.yaml:3:11: there are no phrases for the language `tlh`; ";
 }
 
 #[test]
+fn a_speech_model_that_is_not_whole_is_a_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir_all(model.join("am")).unwrap();
+    std::fs::write(model.join("phones.txt"), "SIL\nA\n").unwrap();
+    let config = folder.path().join("hark.yaml");
+    std::fs::write(&config, "speech: {model: ./model}\n").unwrap();
+    let outcome = what_runs(&sources(Some(config), &[]));
+    let text = outcome.text().replace(&format!("{}/", folder.path().display()), "").replace("./", "");
+    let expected = "model: speech model `model` has no file `ipa.txt`; unpack or install the model again\n1 problem in ";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
 fn shipped_files_are_right_and_without_warnings() {
     let configs = root().join("configs");
     let outcome =

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::graph;
 use crate::model::ModelError;
+use crate::net::Net;
+use crate::phones::TextFile;
+use crate::{graph, mfcc};
 
 /// First bytes of every OpenFst file.
 const FST_MAGIC: i32 = 2_125_659_606;
@@ -29,13 +31,13 @@ pub(crate) fn folder(model: &Path) -> Result<(), ModelError> {
     if !model.join(graph("HCLr.fst")).exists() && model.join(graph("HCLG.fst")).exists() {
         return Err(ModelError::FixedGraph(model.into()));
     }
-    text(model, features)?;
+    options(model, features)?;
     acoustic_model(model, &format!("{acoustic}final.mdl"))?;
     fst(model, &graph("HCLr.fst"))?;
     fst(model, &graph("Gr.fst"))?;
     text(model, &graph("disambig_tid.int"))?;
     if !flat {
-        text(model, "conf/model.conf")?;
+        options(model, "conf/model.conf")?;
     }
     text(model, &if flat { "word_boundary.int".into() } else { graph("phones/word_boundary.int") })?;
     if model.join("ivector").is_dir() {
@@ -48,15 +50,48 @@ pub(crate) fn folder(model: &Path) -> Result<(), ModelError> {
 
 /// Checks the acoustic model of ours and its settings; the lists beside it are checked as they are read.
 pub(crate) fn acoustics(model: &Path, n_phones: usize) -> Result<(), ModelError> {
-    text(model, "conf/mfcc.conf")?;
-    text(model, "conf/model.conf")?;
+    options(model, "conf/mfcc.conf")?;
+    options(model, "conf/model.conf")?;
     let bytes = acoustic_model(model, "am/final.mdl")?;
+    let damaged = |what: &str| damaged(model.join("am/final.mdl"), what);
+    let net = Net::read(&bytes, mfcc::DIM).map_err(|what| damaged(&what))?;
     let wanted = graph::Topology { n_phones }.n_kaldi();
-    let tuples = bytes.windows(10).position(|it| it == b"<Tuples> \x04").and_then(|at| Bytes(&bytes[at + 10..]).i32());
-    match tuples {
-        Some(n) if n as usize == wanted => Ok(()),
-        _ => Err(damaged(model.join("am/final.mdl"), &format!("does not belong to the {n_phones} phones of phones.txt"))),
+    let tuples = bytes.windows(10).position(|it| it == b"<Tuples> \x04");
+    let n = tuples.and_then(|at| Bytes(&bytes[at + 10..]).i32());
+    if n.is_none_or(|n| n as usize != wanted) {
+        return Err(damaged(&format!("does not belong to the {n_phones} phones of phones.txt")));
     }
+    match transitions(Bytes(&bytes), wanted, net.n_outputs()) {
+        Some(()) => Ok(()),
+        None => Err(damaged("has transitions that do not fit its phones and outputs")),
+    }
+}
+
+/// Walks over the transitions of a model of ours, in which all phones are made alike; libvosk crashes on others.
+fn transitions(mut rest: Bytes, n_phones: usize, n_outputs: usize) -> Option<()> {
+    let n = n_phones as i32;
+    rest.token("\0B<TransitionModel> <Topology> ")?;
+    // The phones, and for each the entry that it has.
+    rest.ints([n].into_iter().chain(1..=n))?;
+    rest.ints([n + 1, -1].into_iter().chain((0..n).map(|_| 0)))?;
+    // Forward and loop differ; one entry of two states: goes on or begins, each as likely; the last one emits nothing.
+    rest.numbers([-1, 1, 2, 0, 1, 2, 0])?;
+    rest.skip(5)?;
+    rest.numbers([1])?;
+    rest.skip(5)?;
+    rest.numbers([-1, -1, 0])?;
+    rest.token("</Topology> <Tuples> ")?;
+    rest.numbers([n])?;
+    for phone in 1..=n {
+        rest.numbers([phone, 0])?;
+        for _ in 0..2 {
+            rest.number().filter(|it| (0..n_outputs as i32).contains(it))?;
+        }
+    }
+    rest.token("</Tuples> <LogProbs> FV ")?;
+    rest.numbers([2 * n + 1])?;
+    rest.skip(4 * (2 * n_phones + 1))?;
+    rest.token("</LogProbs> </TransitionModel> <Nnet3> ")
 }
 
 /// The whole file, which must not be empty.
@@ -78,6 +113,25 @@ fn damaged(file: PathBuf, what: &str) -> ModelError {
 fn text(model: &Path, name: &str) -> Result<(), ModelError> {
     let (file, bytes) = read(model, name)?;
     if bytes.contains(&0) { Err(damaged(file, "is not a text file")) } else { Ok(()) }
+}
+
+/// Settings of libvosk, which aborts on a line that it cannot read.
+fn options(model: &Path, name: &str) -> Result<(), ModelError> {
+    let file = TextFile::read(model, name)?;
+    for line in file.lines() {
+        let text = line.text.split('#').next().unwrap_or_default().trim();
+        if text.is_empty() {
+            continue;
+        }
+        let option = text.strip_prefix("--").and_then(|it| it.split_once('='));
+        let is_name =
+            |it: &str| it.starts_with(char::is_alphabetic) && it.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+        if !option.is_some_and(|(name, value)| is_name(name) && !value.is_empty()) {
+            let column = line.text.len() - line.text.trim_start().len() + 1;
+            return Err(line.wrong(column, format!("`{text}` is no option; one is written `--name=value`")));
+        }
+    }
+    Ok(())
 }
 
 fn acoustic_model(model: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
@@ -173,6 +227,27 @@ impl<'a> Bytes<'a> {
 
     fn i64(&mut self) -> Option<i64> {
         Some(i64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    /// A number as Kaldi writes it: its size, and it.
+    fn number(&mut self) -> Option<i32> {
+        (self.take(1)? == [4]).then_some(())?;
+        self.i32()
+    }
+
+    /// These numbers.
+    fn numbers(&mut self, wanted: impl IntoIterator<Item = i32>) -> Option<()> {
+        wanted.into_iter().try_for_each(|it| (self.number()? == it).then_some(()))
+    }
+
+    /// These numbers as a vector.
+    fn ints(&mut self, wanted: impl IntoIterator<Item = i32>) -> Option<()> {
+        (self.take(1)? == [4]).then_some(())?;
+        wanted.into_iter().try_for_each(|it| (self.i32()? == it).then_some(()))
+    }
+
+    fn token(&mut self, wanted: &str) -> Option<()> {
+        (self.take(wanted.len())? == wanted.as_bytes()).then_some(())
     }
 
     fn size(&mut self) -> Option<usize> {

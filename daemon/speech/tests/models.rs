@@ -103,6 +103,41 @@ fn each_truncated_or_foreign_file_is_named() {
 }
 
 #[test]
+fn settings_that_libvosk_cannot_read_are_named_with_their_place() {
+    for copy in [Copy::ours("options"), Copy::official("options-official")] {
+        for (file, text, told) in [
+            ("conf/mfcc.conf", "--num-ceps=40\n  --\n", "line 2, column 3: `--` is no option"),
+            ("conf/model.conf", "--min-active=200 # few\n\n--beam=\n", "line 3, column 1: `--beam=` is no option"),
+            ("conf/model.conf", "hello\n", "line 1, column 1: `hello` is no option"),
+        ] {
+            let whole = std::fs::read(copy.0.join(file)).unwrap();
+            std::fs::write(copy.0.join(file), text).unwrap();
+            let said = error(&copy.0);
+            assert!(said.contains(file) && said.contains(told), "{said}");
+            std::fs::write(copy.0.join(file), whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn no_byte_that_is_wrong_before_the_weights_brings_the_library_down() {
+    let copy = Copy::ours("flipped");
+    let file = copy.0.join("am/final.mdl");
+    let whole = std::fs::read(&file).unwrap();
+    let network = whole.windows(7).position(|it| it == b"<Nnet3>").unwrap();
+    for at in (10..network + 400).step_by(331) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x41;
+        std::fs::write(&file, bytes).unwrap();
+        // What is refused is told by its file; what is taken must work.
+        match Model::open(&copy.0) {
+            Err(error) => assert!(error.to_string().contains("final.mdl"), "{at}: {error}"),
+            Ok(model) => drop(Recognizer::new(&model, &["hello operator".into()]).map(|mut it| it.feed(&[0.1; 16_000]))),
+        }
+    }
+}
+
+#[test]
 fn an_acoustic_model_of_other_phones_is_refused() {
     let copy = Copy::ours("phones");
     let file = copy.0.join("phones.txt");

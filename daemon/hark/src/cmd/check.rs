@@ -8,10 +8,10 @@ use anyhow::Context;
 use control::contacts::Contacts;
 use control::intent::grammar;
 use control::phrases::Phrases;
-use speech::Model;
+use speech::{Model, ModelError};
 
 use crate::config::contacts::Spoken;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::{Place, Problem, Problems};
 use crate::config::reader::Findings;
 use crate::config::yaml::{self, Node, Value};
 use crate::config::{Settings, Sources, contacts, file, load, paths, phrases};
@@ -120,16 +120,17 @@ impl Outcome {
 pub fn what_runs(sources: &Sources) -> Outcome {
     match load(sources) {
         Ok(loaded) => {
-            let mut warnings = loaded.warnings.clone();
-            if let Ok(model) = loaded.settings.open_model() {
-                warnings.extend(names::problems(&loaded.spoken, &loaded.contacts, &loaded.phrases, &model));
+            let (mut warnings, mut problems) = (loaded.warnings.clone(), Vec::new());
+            match loaded.settings.open_model() {
+                Ok(model) => warnings.extend(names::problems(&loaded.spoken, &loaded.contacts, &loaded.phrases, &model)),
+                Err(error) => problems.push(bad_model(&loaded.settings.speech.model, &error)),
             }
             let read: Vec<String> = loaded.files.iter().filter(|it| it.exists()).map(|it| it.display().to_string()).collect();
             let from = if read.is_empty() { "built-in defaults".into() } else { read.join(", ") };
             let people = count(loaded.contacts.people.len(), "contact");
             let accounts = count(loaded.settings.sip.accounts.len(), "account");
             let summary = format!("room `{}`, {people}, {accounts}, from {from}", loaded.settings.control.room);
-            Outcome { problems: Vec::new(), warnings: Problems::new(warnings).0, n_files: read.len(), summary }
+            Outcome { problems, warnings: Problems::new(warnings).0, n_files: read.len(), summary }
         }
         Err(problems) => {
             let mut files: Vec<String> = problems.0.iter().map(|it| file_of(&it.place.to_string())).collect();
@@ -138,6 +139,13 @@ pub fn what_runs(sources: &Sources) -> Outcome {
             Outcome { problems: problems.0, n_files: files.len(), ..Outcome::default() }
         }
     }
+}
+
+/// `hark run` would not start with it.
+fn bad_model(folder: &Path, error: &ModelError) -> Problem {
+    let text = error.to_string();
+    let (what, mend) = text.split_once("; ").unwrap_or((&text, "install it again"));
+    Problem::new(&Place::file(folder), what, mend)
 }
 
 /// These files, each by itself; lines that contacts name are looked for in a hark.yaml among them.

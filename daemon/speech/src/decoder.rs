@@ -3,6 +3,7 @@
 use crate::history::History;
 use crate::model::Model;
 use crate::recognizer::{Recognizer, UNKNOWN, Word};
+use crate::tailored::give_back;
 
 /// Words in the sound.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,8 @@ impl Decoder {
     /// Takes over another one's grammar, keeping the place: what was fed is fed anew.
     pub fn replace(&mut self, other: Self) {
         self.recognizer = other.recognizer;
+        // The old one may have been the last that kept an old graph.
+        give_back();
         self.at = self.at.map(|(start, _)| (start, start));
     }
 

@@ -64,12 +64,16 @@ impl Homophones {
         }
         it.words.retain(|stands, all| all.len() > 1 || all[0] != *stands);
         let doubtful: BTreeSet<&str> = it.words.values().filter(|it| it.len() > 1).flatten().map(String::as_str).collect();
+        let mut pairs: BTreeSet<(&str, &str)> = BTreeSet::new();
         for sentence in sentences {
             let words: Vec<&str> = std::iter::once("").chain(sentence.split(' ')).chain([""]).collect();
-            for pair in words.windows(2).filter(|it| doubtful.contains(it[0]) || doubtful.contains(it[1])) {
-                it.pairs.insert((pair[0].to_owned(), pair[1].to_owned()));
-            }
+            let beside = words.windows(2).filter(|it| doubtful.contains(it[0]) || doubtful.contains(it[1]));
+            pairs.extend(beside.map(|it| (it[0], it[1])));
         }
+        let beside: BTreeSet<&str> = pairs.iter().flat_map(|it| [it.0, it.1]).collect();
+        it.beside = beside.iter().map(|it| (*it).into()).collect();
+        let number = |word: &str| it.number(word).unwrap_or_default();
+        it.pairs = pairs.iter().map(|(last, next)| (number(last), number(next))).collect();
         it
     }
 }
@@ -87,8 +91,10 @@ fn root(stands: &BTreeMap<String, String>, word: &str) -> String {
 pub(crate) struct Spelling {
     /// A word of the graph -> the words of the sentences that it stands for.
     words: BTreeMap<String, Vec<String>>,
-    /// Which of those follow which, or are followed by which; `""` is the beginning and the end.
-    pairs: BTreeSet<(String, String)>,
+    /// Those and the words beside them, sorted; `""` is the beginning and the end.
+    beside: Vec<Box<str>>,
+    /// Which of them follow which, by their places there, sorted: with many names there are thousands.
+    pairs: Vec<(u32, u32)>,
 }
 
 impl Spelling {
@@ -137,7 +143,12 @@ impl Spelling {
     }
 
     fn follows(&self, last: &str, next: &str) -> usize {
-        usize::from(self.pairs.contains(&(last.to_owned(), next.to_owned())))
+        let (Some(last), Some(next)) = (self.number(last), self.number(next)) else { return 0 };
+        usize::from(self.pairs.binary_search(&(last, next)).is_ok())
+    }
+
+    fn number(&self, word: &str) -> Option<u32> {
+        self.beside.binary_search_by(|it| (**it).cmp(word)).ok().map(|it| it as u32)
     }
 }
 

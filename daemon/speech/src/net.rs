@@ -7,7 +7,7 @@ use crate::nnet3::{self, Component, Network};
 /// Frames of 10 ms for one output.
 pub const SUBSAMPLING: i64 = 3;
 /// Frames that a layer may keep beyond those that it needs, before it moves them.
-const SLACK: usize = 24;
+const SLACK: usize = 4;
 
 /// A network that can be run.
 pub struct Net {

@@ -22,7 +22,8 @@ pub struct Word {
 /// A decoder for one grammar.
 pub struct Recognizer {
     model: Model,
-    grammar: Vec<String>,
+    /// A sentence in each line: thousands of strings would take twice the memory.
+    grammar: String,
     vosk: vosk::Recognizer,
     spelling: Spelling,
     /// Of the model's words.
@@ -51,6 +52,7 @@ impl Recognizer {
         }
         let (vosk, spelling) = make(model, &grammar)?;
         let generation = model.generation();
+        let grammar = grammar.join("\n");
         Some(Self { model: model.clone(), grammar, vosk, spelling, generation, samples: Vec::new(), fed: 0, before: 0 })
     }
 
@@ -109,7 +111,7 @@ impl Recognizer {
         self.fed = 0;
         // One that keeps to words which the model has replaced keeps a second model in memory.
         if (self.before > RENEW_AFTER || self.generation != self.model.generation())
-            && let Some((vosk, spelling)) = make(&self.model, &self.grammar)
+            && let Some((vosk, spelling)) = make(&self.model, &self.grammar.lines().map(str::to_owned).collect::<Vec<_>>())
         {
             self.vosk = vosk;
             self.spelling = spelling;

@@ -78,7 +78,9 @@ impl Tailored {
         let Some(made) = &state.made else { return Ok(None) };
         let sentences: Vec<String> = grammar.iter().map(|it| made.homophones.sentence(it)).collect();
         let vosk = vosk::Recognizer::new_with_grammar(&made.vosk, crate::RATE_HZ as f32, &sentences);
-        Ok(vosk.map(|it| (it, made.homophones.spelling(grammar))))
+        let made = vosk.map(|it| (it, made.homophones.spelling(grammar)));
+        give_back();
+        Ok(made)
     }
 
     fn make(&self, words: BTreeSet<String>) -> Result<Made, ModelError> {
@@ -112,6 +114,18 @@ pub(crate) fn open(folder: &Path) -> Option<vosk::Model> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| vosk::set_log_level(vosk::LogLevel::Error));
     vosk::Model::new(folder.to_str()?)
+}
+
+/// Gives memory back that only the making of graphs and grammars took; glibc would keep it.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: it takes no pointer and keeps what is in use.
+        unsafe { malloc_trim(0) };
+    }
 }
 
 /// A folder that nobody else can read; it goes when it is dropped.

@@ -3,6 +3,7 @@
 //! `make bench-ears` measures all; `make bench-ears PARTS=wake,talk HOURS=10` only those, with so many hours of other talk.
 
 mod commands;
+mod contacts;
 mod cost;
 mod data;
 mod house;
@@ -31,10 +32,11 @@ use report::Table;
 type Part = fn(&Ears, f64) -> Table;
 
 /// The parts by name, in the order of the page.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("wake", wake::measure),
     ("commands", commands::measure),
     ("names", names::measure),
+    ("contacts", contacts::measure),
     ("people", people::measure),
     ("talk", talk::measure),
     ("pauses", pauses::measure),

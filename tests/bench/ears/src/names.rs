@@ -16,9 +16,7 @@ type Said = (String, String, Voice);
 
 pub fn measure(ears: &Ears, _: f64) -> Table {
     let mut table = Table::new("Names");
-    let read = |file: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a list of names");
-    let words = |text: &str| -> String { text.lines().filter(|it| !it.starts_with('#')).collect::<Vec<_>>().join(" ") };
-    let common: Vec<String> = words(&read("names.txt")).split_whitespace().map(str::to_owned).collect();
+    let common = list("names.txt");
     let rare: Vec<(String, String)> = read("rare.txt")
         .lines()
         .filter(|it| !it.starts_with('#'))
@@ -65,6 +63,16 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
     let (right, _) = run(ears, "rare names", &house, &read_english, &rare, Condition::Clean);
     table.figure("the same as English voices read them from the page (flite, festival; often wrongly)", format!("{right:.1} %"));
     table
+}
+
+/// A list of single names.
+pub fn list(file: &str) -> Vec<String> {
+    let text = read(file);
+    text.lines().filter(|it| !it.starts_with('#')).flat_map(str::split_whitespace).map(str::to_owned).collect()
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a list of names")
 }
 
 /// The part that was understood, %, and what was not.

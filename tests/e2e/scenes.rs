@@ -14,4 +14,5 @@ mod incall;
 mod incoming;
 mod junk;
 mod settings;
+mod tuning;
 mod words;

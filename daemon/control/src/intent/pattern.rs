@@ -11,6 +11,9 @@ pub enum Piece {
     Suffix(String),
 }
 
+/// A pattern that stands for more sentences takes longer than anybody waits.
+const MOST: u64 = 5000;
+
 /// All sentences that a pattern stands for, in the order in which they are written. What is malformed is taken as it would be if it were closed.
 pub fn expand(pattern: &str) -> Vec<Vec<Piece>> {
     let chars: Vec<char> = pattern.chars().collect();
@@ -39,6 +42,9 @@ pub fn problem(pattern: &str, slots: &[&str]) -> Option<String> {
     if let Some(c) = open.pop() {
         return Some(format!("`{c}` is not closed"));
     }
+    if count(&mut pattern.chars()) > MOST {
+        return Some(format!("it stands for more than {MOST} sentences; write several shorter ones"));
+    }
     let all = expand(pattern);
     if all.is_empty() {
         return Some("it has no words".into());
@@ -52,6 +58,21 @@ pub fn problem(pattern: &str, slots: &[&str]) -> Option<String> {
         true => format!("`{{{unknown}}}` cannot stand here; this intent has no slots"),
         false => format!("`{{{unknown}}}` cannot stand here; {} can", known.join(", ")),
     })
+}
+
+/// For how many sentences a pattern stands, up to a closing bracket or the end, without writing them down.
+fn count(pattern: &mut std::str::Chars) -> u64 {
+    let (mut all, mut current) = (0, 1);
+    while let Some(c) = pattern.next() {
+        match c {
+            '(' => current = count(pattern).saturating_mul(current),
+            '[' => current = count(pattern).saturating_add(1).saturating_mul(current),
+            ')' | ']' => break,
+            '|' => all = std::mem::replace(&mut current, 1).saturating_add(all),
+            _ => (),
+        }
+    }
+    current.saturating_add(all)
 }
 
 /// `a|b|c` up to a closing bracket or the end, which is consumed.
@@ -138,6 +159,13 @@ mod tests {
         check("a (b|c [d|e])", &["a b", "a c d", "a c e", "a c"]);
         check("{contact}'s {label}", &["<contact> +'s <label>"]);
         check("", &[]);
+        for (pattern, n) in [("a", 1), ("(a|b [c]) [d|e]", 9), ("a|b", 2), ("[a [b [c]]]", 4)] {
+            assert_eq!(
+                (count(&mut pattern.chars()), expand(pattern).len() as u64 + u64::from(pattern.starts_with('['))),
+                (n, n),
+                "{pattern}"
+            );
+        }
     }
 
     #[test]
@@ -153,6 +181,9 @@ mod tests {
             assert_eq!(problem(pattern, &["contact", "label"]).as_deref(), Some(what), "{pattern}");
             expand(pattern);
         }
+        let many = problem(&"(a|b) ".repeat(80), &[]);
+        assert_eq!(many.as_deref(), Some("it stands for more than 5000 sentences; write several shorter ones"));
+        assert_eq!(problem(&"[a] ".repeat(12), &[]), None);
         assert_eq!(problem("call {contact}", &["contact"]), None);
     }
 }

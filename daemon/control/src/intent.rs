@@ -6,11 +6,13 @@ pub mod open;
 pub mod pattern;
 pub mod slots;
 pub mod ways;
+pub mod wholes;
 
 pub mod numbers;
 
 pub use grammar::{Meant, Sentences};
 pub use heard::{Grammar, Judgement, Loop};
+pub use wholes::{Said, Wholes};
 
 use crate::action::Scope;
 use crate::contacts::as_heard;

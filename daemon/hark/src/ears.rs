@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use control::action::Scope;
-use control::intent::{Grammar, Judgement};
-use speech::{Fit, HearingSettings, Listen, Listener, Model, Notice, Sentences, listener};
+use control::intent::{Grammar, Judgement, Said, Wholes};
+use speech::ways::{Class, Framed, Part};
+use speech::{Fit, HearingSettings, Listen, Listener, Meaning, Model, Notice, Sentences, Ways, listener};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -105,7 +106,9 @@ pub fn listen_for(grammar: Grammar, open_for: Option<Duration>) -> Listen {
     let after_wake: Arc<[String]> = grammar.after_wake.iter().cloned().chain(digits).collect();
     let at_once: Arc<[String]> = grammar.at_once.clone().into();
     let open = Sentences::list(&grammar.open);
+    let ways = Arc::new(ways(grammar.wholes()));
     let grammar = Arc::new(grammar);
+    let meant = grammar.clone();
     let judge = |woken: bool| {
         let grammar = grammar.clone();
         Arc::new(move |text: &str| fit(grammar.judge(text, woken)))
@@ -114,6 +117,8 @@ pub fn listen_for(grammar: Grammar, open_for: Option<Duration>) -> Listen {
         after_wake: Sentences::judged(after_wake, judge(true)),
         at_once: Sentences::judged(at_once, judge(false)),
         open,
+        ways,
+        meaning: Meaning(Arc::new(move |text: &str| meant.meaning(text))),
         recording: false,
         open_for,
     }
@@ -126,6 +131,21 @@ fn pairs(it: &control::intent::Loop) -> Vec<String> {
     let last = it.words.iter().filter(|_| !it.suffix.is_empty()).map(|word| format!("{word} {}", it.suffix));
     // A loop without words before it begins with the digits.
     first.chain(next).chain(last).chain(it.numbers.iter().cloned()).map(|it| it.trim().to_owned()).collect()
+}
+
+/// What sentences are made of, as the listener has it.
+fn ways(wholes: Wholes) -> Ways {
+    let part = |it: Said| match it {
+        Said::Word(word) => Part::Word(word),
+        Said::Any(class) => Part::Class(class),
+    };
+    let framed = wholes.languages.into_iter().map(|it| Framed {
+        leads: it.leads,
+        sentences: it.sentences.into_iter().map(|it| it.into_iter().map(part).collect()).collect(),
+        trails: it.trails,
+    });
+    let classes = wholes.classes.into_iter().map(|it| Class { texts: it.texts, repeats: it.repeats });
+    Ways { classes: classes.collect(), framed: framed.collect() }
 }
 
 fn fit(judgement: Judgement) -> Fit {

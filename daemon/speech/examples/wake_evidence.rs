@@ -10,7 +10,7 @@ use speech::Lexicon;
 use speech::mfcc::{self, Mfcc};
 use speech::net::{Net, Run};
 use speech::phone_loop::Bigram;
-use speech::spot::{Phrase, Said, Searches, Sighting, Weights};
+use speech::spot::{EVIDENCE, Phrase, Said, Searches, Sighting, Weights};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -57,7 +57,7 @@ fn evidence(model: &Path, file: &str, phrases: &str, languages: &[&str]) -> Resu
     let phones = lexicon.phones();
     let bigram = Bigram::new(lexicon.filler(), phones.len());
     let weights = match std::fs::read_to_string(model.join("wake.txt")) {
-        Ok(text) => Weights::read(&text)?,
+        Ok(text) => Weights::read(&text, &EVIDENCE)?,
         Err(_) => Weights::default(),
     };
     let phone = |it: &str| (0..phones.len() as u8).find(|at| phones.name(*at) == it).ok_or(format!("no phone {it}"));

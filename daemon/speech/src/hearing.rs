@@ -1,16 +1,18 @@
 //! From samples to words: gate, wake phrase, sentence, in that order. Synchronous; `listener.rs` gives it a thread.
 
 mod asleep;
+mod awake;
 mod ours;
 
-use crate::decoder::{Decoder, Span, contains, plain};
-use crate::endpoint;
+pub use awake::Weighed;
+
+use crate::decoder::{Decoder, Span, plain};
 use crate::history::History;
 use crate::model::{Model, tidy};
 use crate::notice::{Heard, HearingError, HearingSettings, Listen, Notice};
-use crate::recognizer::{UNKNOWN, Word};
 use crate::recording::{Progress, Recording};
 use crate::sentences::Fit;
+use crate::second::SecondLook;
 use crate::spotter::Spotter;
 use crate::vad::{self, FRAME, Frame, Vad};
 use crate::{RATE_HZ, score, wake};
@@ -57,6 +59,9 @@ pub struct Work {
     pub open: u64,
 }
 
+/// Is told of everything that was weighed.
+pub type Watch = Box<dyn FnMut(&Weighed) + Send>;
+
 #[derive(Clone, Copy)]
 struct Window {
     until: u64,
@@ -88,6 +93,11 @@ pub struct Hearing {
     /// For the wake phrases with an official model, and for what counts at once; `None` where there is neither.
     wake: Option<Decoder>,
     command: Decoder,
+    /// Looks at the same with whole sentences only; `None` with an official model, or where nobody said what sentences are made of.
+    second: Option<SecondLook>,
+    /// Whether it was sure at the last pause, of a sentence that may go on.
+    waits: bool,
+    watch: Option<Watch>,
     window: Option<Window>,
     /// Since when the text begins with an open sentence and goes on.
     opened: Option<u64>,
@@ -99,6 +109,8 @@ pub struct Hearing {
     /// Close looks at the present wake candidate, and when the next may be.
     looks: u32,
     next_look: u64,
+    /// When the second look may be asked again where it never becomes quiet.
+    next_peek: u64,
     next_near_miss: u64,
     work: Work,
 }
@@ -128,6 +140,9 @@ impl Hearing {
             spotter,
             wake,
             command,
+            second: None,
+            waits: false,
+            watch: None,
             window: None,
             opened: None,
             recording: None,
@@ -135,6 +150,7 @@ impl Hearing {
             held: None,
             looks: 0,
             next_look: 0,
+            next_peek: 0,
             next_near_miss: 0,
             work: Work::default(),
         })
@@ -147,6 +163,7 @@ impl Hearing {
         self.spotter = spotter(&self.model, &wakes)?;
         (self.settings, self.wakes, self.wake, self.command, self.window) = (settings, wakes, wake, command, None);
         (self.recording, self.held) = (None, None);
+        self.second = self.second_look(&self.listen);
         Ok(())
     }
 
@@ -166,6 +183,9 @@ impl Hearing {
                 }
             }
         }
+        if listen.ways != self.listen.ways {
+            self.second = self.second_look(&listen);
+        }
         if self.recording.as_mut().is_some_and(|it| !it.confirm(listen.recording)) {
             self.stop_recording();
         }
@@ -173,7 +193,7 @@ impl Hearing {
             (window, Some(open_for)) => {
                 let woken = window.is_some_and(|it| it.woken);
                 if window.is_none() {
-                    self.command.stop();
+                    self.stop_command();
                 }
                 Some(Window { until: now + open_for.as_millis() as u64 * MS, woken })
             }
@@ -200,6 +220,11 @@ impl Hearing {
                 self.reference_frame.clear();
             }
         }
+    }
+
+    /// Tells what was weighed, for those who fit the weights.
+    pub fn watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// How much was heard so far.
@@ -229,7 +254,7 @@ impl Hearing {
             None if self.voiced >= OPENS_AFTER => self.talk = Some(now.saturating_sub(PREROLL).max(self.done_until)),
             Some(_) if self.unvoiced >= CLOSES_AFTER => {
                 self.stop_asleep();
-                self.command.stop();
+                self.stop_command();
                 self.done_until = now - PREROLL / 2;
                 self.talk = None;
             }
@@ -267,116 +292,6 @@ impl Hearing {
         self.done_until = self.ears.end();
     }
 
-    /// A window is open: waits for a whole sentence.
-    fn follow_sentence(&mut self, since: u64, window: Window, notices: &mut Vec<Notice>) {
-        let now = self.ears.end();
-        self.command.follow(since, &self.ears);
-        let heard = wake::after(&self.wakes, self.command.text()).to_owned();
-        let said = plain(&heard);
-        let quiet_ms = self.quiet * FRAME_MS;
-        let stable_ms = ((now - self.command.since()) / MS) as u32;
-        let too_long = now.saturating_sub(self.command.start()) > LONGEST;
-        let length = now.saturating_sub(self.command.start());
-        let only_pause = length <= u64::from(self.quiet) * FRAME as u64;
-        // The wake phrase alone is done with after a pause, and nobody talks in a pause: what is there is the chime, or the room.
-        if only_pause || heard.is_empty() {
-            if quiet_ms >= ALONE_MS && length >= u64::from(ALONE_MS) * MS {
-                self.command.begin(now - BEFORE_COMMAND);
-            }
-            return;
-        }
-        let fit = if said.is_empty() { Fit::Not } else { self.fit(said) };
-        let (over, open) = self.judge(heard.trim_start_matches(UNKNOWN).trim_start(), fit, quiet_ms, stable_ms);
-        // Whatever else it is taken for meanwhile, the words after it change with every step.
-        let goes_on = open.is_some_and(|n| n < heard.split_whitespace().count());
-        self.opened = if goes_on { self.opened.or(Some(now)) } else { None };
-        // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
-        let peek = fit == Fit::Begun && (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
-        if !peek && !over && !too_long || now < self.next_look {
-            return;
-        }
-        let words = self.command.finish();
-        let from = wake::find(&self.wakes, words.iter().map(|it| it.text.as_str())).map_or(0, |it| it.end);
-        let wake_end = from.checked_sub(1).map_or(self.command.start(), |it| words[it].end);
-        let words = self.without_leftover(self.without_ours(words[from..].to_vec()), window.woken.then_some(wake_end));
-        let span = Span::of(&words);
-        let fit = self.fit(&span.text);
-        let (over, open) = self.judge(&span.text, fit, quiet_ms, stable_ms);
-        let (text, confidence) = (span.text.clone(), span.confidence);
-        if text.split(' ').all(|it| it == UNKNOWN || it.is_empty()) && span.end - span.start < TALK {
-            self.command.begin(now);
-            return;
-        }
-        if !over && !too_long {
-            self.next_look = now + LOOK_AGAIN;
-            self.command.again(&self.ears);
-            return;
-        }
-        self.next_look = 0;
-        if let Some((said, rest)) = open.map(|n| words.split_at(n)) {
-            self.open(said, rest, quiet_ms, notices);
-            return;
-        }
-        if self.is_ours(&span, |heard, _| !plain(&text).is_empty() && contains(heard, plain(&text))) {
-            self.command.begin(now);
-            return;
-        }
-        let known = matches!(fit, Fit::Whole { .. }) && confidence >= self.settings.min_confidence;
-        self.tell_wake(true, notices);
-        let kind = if known { Heard::Sentence { text, confidence, woken: window.woken } } else { Heard::Rejected { text } };
-        notices.push(self.notice(&span, kind));
-        self.window = None;
-        self.command.stop();
-        self.done_until = now;
-        self.talk = Some(now);
-    }
-
-    /// Whether what was said is over, and how many words of it are the open sentence with which it begins, if it is not a closed one.
-    fn judge(&self, text: &str, fit: Fit, quiet_ms: u32, stable_ms: u32) -> (bool, Option<usize>) {
-        let now = self.ears.end();
-        let words: Vec<&str> = text.split(' ').collect();
-        let open = |n: &usize| matches!(self.listen.open.fit(&words[..*n].join(" ")), Fit::Whole { .. });
-        let open = (1..=words.len()).rev().find(open);
-        let longer = self.listen.open.fit(text) == Fit::Begun;
-        let fit = if open.is_some() { self.fit(text) } else { fit };
-        let over = match (open, fit) {
-            (Some(n), Fit::Begun | Fit::Not) if n == words.len() => {
-                endpoint::is_over(Fit::Whole { may_go_on: true }, quiet_ms, stable_ms)
-            }
-            (Some(_), Fit::Not) if !longer => quiet_ms >= PEEK_MS || self.opened.is_some_and(|it| now - it >= GOES_ON),
-            (_, Fit::Not) if longer => endpoint::is_over(Fit::Begun, quiet_ms, stable_ms),
-            _ => endpoint::is_over(fit, quiet_ms, stable_ms),
-        };
-        (over, open.filter(|_| !matches!(fit, Fit::Whole { .. })))
-    }
-
-    /// An open sentence was said: what follows is recorded.
-    fn open(&mut self, said: &[Word], rest: &[Word], quiet_ms: u32, notices: &mut Vec<Notice>) {
-        let now = self.ears.end();
-        self.tell_wake(true, notices);
-        let span = Span::of(said);
-        let (text, confidence) = (span.text.clone(), span.confidence);
-        self.done_until = now;
-        self.talk = Some(now);
-        if self.is_ours(&span, |heard, _| contains(heard, &text)) {
-            self.command.begin(now);
-            return;
-        }
-        self.command.stop();
-        self.window = None;
-        if confidence < self.settings.min_confidence {
-            notices.push(self.notice(&span, Heard::Rejected { text }));
-            return;
-        }
-        let goes_on = quiet_ms < PEEK_MS || rest.last().is_some_and(|it| it.end.saturating_sub(span.end) >= TALK);
-        notices.push(self.notice(&span, Heard::Open { text, confidence, goes_on }));
-        let from = Recording::wanted_from(span.end, goes_on).max(self.ears.start()).min(now);
-        let mut samples = Vec::with_capacity((now - from) as usize);
-        self.ears.each(from, now, |part| samples.extend_from_slice(part));
-        let patience = self.settings.listen_for.as_millis() as u64 * MS;
-        self.recording = Some(Recording::behind(from, samples, goes_on, patience));
-    }
-
     fn close_window(&mut self, notices: &mut Vec<Notice>) {
         let now = self.ears.end();
         let Some(window) = self.window.filter(|it| now >= it.until) else { return };
@@ -388,7 +303,7 @@ impl Hearing {
         self.tell_wake(true, notices);
         notices.push(self.notice(&Span { start: now, end: now, text: String::new(), confidence: 0.0 }, Heard::Nothing));
         self.window = None;
-        self.command.stop();
+        self.stop_command();
         self.done_until = now;
     }
 

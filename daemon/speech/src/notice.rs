@@ -1,9 +1,11 @@
 //! What can be listened for, and what was heard.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::ModelError;
-use crate::sentences::Sentences;
+use crate::sentences::{Meaning, Sentences};
+use crate::ways::Ways;
 
 /// What to listen for from now on.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,10 @@ pub struct Listen {
     pub at_once: Sentences,
     /// Words after which people say what they like; they count where `after_wake` does, and what follows them is recorded.
     pub open: Sentences,
+    /// `after_wake` and `at_once` as what they are made of: for a second look at what the recognizer heard, with whole sentences only. Nothing: none.
+    pub ways: Arc<Ways>,
+    /// What sentences mean.
+    pub meaning: Meaning,
     /// Whether a recording goes on. One that has gone on is given up when this is no longer set.
     pub recording: bool,
     /// Opens a window for this long: sentences of both kinds count now. `None` closes a window that was opened so; one that the wake phrase opened stays.

@@ -24,6 +24,22 @@ pub enum Fit {
 /// Judges a text: lower case words, single spaces.
 pub type Judge = Arc<dyn Fn(&str) -> Fit + Send + Sync>;
 
+/// Tells what a text means: two that mean the same have the same of it.
+#[derive(Clone)]
+pub struct Meaning(pub Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Default for Meaning {
+    fn default() -> Self {
+        Self(Arc::new(str::to_owned))
+    }
+}
+
+impl fmt::Debug for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meaning")
+    }
+}
+
 /// The sentences that count; clones share them.
 #[derive(Clone)]
 pub struct Sentences {

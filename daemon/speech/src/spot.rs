@@ -5,6 +5,7 @@
 
 use crate::phone_loop::{Bigram, PhoneLoop, SILENCE, Worth};
 use crate::phones::Pronunciation;
+use crate::weights;
 
 /// No phrase has more phones; what is longer is cut.
 pub const LONGEST: usize = 32;
@@ -217,48 +218,14 @@ impl Token {
     }
 }
 
-/// How evidence is weighed: a logistic regression, fitted to recordings of people (wake.txt of the model).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    bias: f32,
-    of: [f32; N_EVIDENCE],
-}
+/// Fitted to recordings of people (wake.txt of the model).
+pub type Weights = weights::Weights<N_EVIDENCE>;
 
 impl Default for Weights {
     fn default() -> Self {
         let mut of = [0.0; N_EVIDENCE];
         (of[1], of[3]) = (3.0, 0.5);
         Self { bias: 3.0, of }
-    }
-}
-
-impl Weights {
-    /// Reads wake.txt: `bias` and each evidence with its weight.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let mut it = Self { bias: 0.0, of: [0.0; N_EVIDENCE] };
-        for (at, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or("").trim();
-            let Some((name, value)) = line.split_once(char::is_whitespace) else {
-                if line.is_empty() {
-                    continue;
-                }
-                return Err(format!("has no value in line {}", at + 1));
-            };
-            let value = value.trim().parse::<f32>().ok().filter(|it| it.is_finite());
-            let value = value.ok_or_else(|| format!("has no number in line {}", at + 1))?;
-            match EVIDENCE.iter().position(|it| *it == name) {
-                Some(i) => it.of[i] = value,
-                None if name == "bias" => it.bias = value,
-                None => return Err(format!("has an unknown name in line {}", at + 1)),
-            }
-        }
-        Ok(it)
-    }
-
-    /// 0 to 1.
-    pub fn confidence(&self, evidence: &[f32; N_EVIDENCE]) -> f32 {
-        let sum: f32 = self.bias + self.of.iter().zip(evidence).map(|(a, b)| a * b).sum::<f32>();
-        1.0 / (1.0 + (-sum).exp())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::acoustics::{Acoustics, file};
 use crate::history::History;
 use crate::mfcc::{self, Mfcc};
 use crate::model::{Model, ModelError, tidy};
-use crate::net::{Net, Run, SUBSAMPLING};
-use crate::phone_loop::Bigram;
-use crate::spot::{Phrase, Said, Searches, Sighting, Weights};
+use crate::net::{Run, SUBSAMPLING};
+use crate::spot::{self, Phrase, Said, Searches, Sighting, Weights};
 
 /// Samples of one output of the network: 30 ms.
 const STEP: u64 = SUBSAMPLING as u64 * mfcc::SHIFT as u64;
@@ -35,8 +35,7 @@ pub struct Spotted {
 
 /// What does not change while listening.
 struct Fixed {
-    net: Arc<Net>,
-    bigram: Bigram,
+    acoustics: Arc<Acoustics>,
     phrases: Vec<Phrase>,
     weights: Weights,
 }
@@ -71,30 +70,18 @@ struct Sure {
 impl Spotter {
     /// Listens for these phrases; `None` if the model is none of ours.
     pub fn new(model: &Model, phrases: &[String]) -> Result<Option<Self>, ModelError> {
-        let Some(lexicon) = model.lexicon() else { return Ok(None) };
-        let damaged = |file: &str| {
-            let file = model.path().join(file);
-            move |what: String| ModelError::Damaged { file: file.clone(), what }
-        };
-        let read = |name: &str| {
-            let file = model.path().join(name);
-            std::fs::read(&file).map_err(|source| ModelError::Unreadable { file, source })
-        };
-        let net = Net::read(&read("am/final.mdl")?, mfcc::DIM).map_err(damaged("am/final.mdl"))?;
-        let n_phones = lexicon.phones().len();
-        if net.n_outputs() != 2 * n_phones {
-            return Err(damaged("am/final.mdl")(format!("does not belong to the {n_phones} phones of phones.txt")));
-        }
+        let (Some(lexicon), Some(acoustics)) = (model.lexicon(), Acoustics::open(model)?) else { return Ok(None) };
+        let damaged = |what: String| ModelError::Damaged { file: model.path().join("wake.txt"), what };
         let weights = match model.path().join("wake.txt").exists() {
-            true => Weights::read(&String::from_utf8_lossy(&read("wake.txt")?)).map_err(damaged("wake.txt"))?,
+            true => Weights::read(&String::from_utf8_lossy(&file(model, "wake.txt")?), &spot::EVIDENCE).map_err(damaged)?,
             false => Weights::default(),
         };
-        let bigram = Bigram::new(lexicon.filler(), n_phones);
+        let bigram = &acoustics.bigram;
         let said = |phrase: &String| tidy(phrase).split(' ').map(|word| lexicon.pronounce(word)).collect::<Said>();
-        let phrases: Vec<Phrase> = phrases.iter().map(|it| Phrase::new(&said(it), &bigram)).collect();
-        let stream = Stream { run: Run::new(net.clone()), searches: Searches::new(&bigram, &phrases) };
+        let phrases: Vec<Phrase> = phrases.iter().map(|it| Phrase::new(&said(it), bigram)).collect();
+        let stream = Stream { run: Run::new(acoustics.net.clone()), searches: Searches::new(bigram, &phrases) };
         Ok(Some(Self {
-            fixed: Arc::new(Fixed { net, bigram, phrases, weights }),
+            fixed: Arc::new(Fixed { acoustics, phrases, weights }),
             mfcc: Mfcc::default(),
             stream,
             features: Vec::new(),
@@ -125,8 +112,8 @@ impl Spotter {
         self.stream.run.feed(&self.features, &mut outputs);
         self.features.clear();
         let weights = &self.fixed.weights;
-        self.stream.searches.feed(&self.fixed.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
-        self.newest += (outputs.len() / self.fixed.net.n_outputs()) as i64;
+        self.stream.searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
+        self.newest += (outputs.len() / self.fixed.acoustics.net.n_outputs()) as i64;
         self.best = best;
         let over = self.best.take_if(|it| self.newest - it.sighting.end >= SETTLES)?;
         Some(spotted(over, start))
@@ -139,7 +126,7 @@ impl Spotter {
         stream.run.feed(&self.features, &mut outputs);
         stream.run.flush(&mut outputs);
         let weights = &self.fixed.weights;
-        stream.searches.feed(&self.fixed.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
+        stream.searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
         best.map(|it| spotted(it, start))
     }
 
@@ -153,14 +140,14 @@ impl Spotter {
     pub fn sightings(&self, samples: &[f32]) -> Vec<Spotted> {
         let mut features = Vec::new();
         Mfcc::default().feed(samples, &mut features);
-        let mut run = Run::new(self.fixed.net.clone());
+        let mut run = Run::new(self.fixed.acoustics.net.clone());
         let mut outputs = Vec::new();
         features.chunks(SUBSAMPLING as usize * 4 * BATCH * mfcc::DIM).for_each(|it| run.feed(it, &mut outputs));
         run.flush(&mut outputs);
         let mut best: Vec<Option<Sure>> = vec![None; self.fixed.phrases.len()];
         let mut all = Vec::new();
-        let mut searches = Searches::new(&self.fixed.bigram, &self.fixed.phrases);
-        searches.feed(&self.fixed.bigram, &self.fixed.phrases, &outputs, |it| {
+        let mut searches = Searches::new(&self.fixed.acoustics.bigram, &self.fixed.phrases);
+        searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| {
             let best = &mut best[it.phrase];
             if let Some(over) = best.take_if(|old| it.end >= old.sighting.end + APART) {
                 all.push(spotted(over, 0));

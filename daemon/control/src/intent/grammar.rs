@@ -76,16 +76,16 @@ const CORRECTIONS: usize = 2;
 pub struct Sentences {
     /// BCP 47.
     language: String,
-    slots: Slots,
+    pub(super) slots: Slots,
     commands: Vec<Way>,
     /// What only means something as the answer to what was said before.
     answers: Vec<Way>,
     typed: Vec<Way>,
     /// First word -> the commands that begin with it; those that begin with a slot have none.
     by_word: BTreeMap<String, Vec<usize>>,
-    before: Vec<Vec<String>>,
-    after: Vec<Vec<String>>,
-    correct: Vec<Vec<String>>,
+    pub(super) before: Vec<Vec<String>>,
+    pub(super) after: Vec<Vec<String>>,
+    pub(super) correct: Vec<Vec<String>>,
     /// Enough of the commands to teach a recognizer which word may follow which, sorted.
     taught: Vec<String>,
 }
@@ -467,6 +467,11 @@ impl Sentences {
             });
         }
         all
+    }
+
+    /// The ways to say commands.
+    pub(super) fn commands(&self) -> &[Way] {
+        &self.commands
     }
 
     /// The language that they are in.

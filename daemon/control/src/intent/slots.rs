@@ -147,6 +147,11 @@ impl Slots {
         self.labels.values().any(|label| !self.with_label(who, label).is_empty())
     }
 
+    /// All that is said for digits, one or several.
+    pub fn digit_texts(&self) -> impl Iterator<Item = String> {
+        self.digits.keys().cloned()
+    }
+
     /// The single words for digits, and those of them that cannot come last.
     pub fn digit_words(&self) -> (Vec<String>, Vec<String>) {
         let single = || self.digits.iter().filter(|(word, it)| !word.contains(' ') && (it.len() == 1 || never_last(it)));

@@ -192,6 +192,12 @@ impl Way {
         true
     }
 
+    /// Whether this name may stand in it, whatever stands beside it.
+    pub fn may_be(&self, name: &str, slots: &Slots) -> bool {
+        let words: Vec<&str> = name.split(' ').collect();
+        slots.look_up(Slot::Contact, &words).0.is_some_and(|it| self.makes_sense(&it, &[], slots))
+    }
+
     /// The sentence, with its slots filled in.
     pub fn say(&self, spoken: &[&str]) -> String {
         let mut spoken = spoken.iter();
@@ -221,7 +227,7 @@ fn owned(slot: Slot, suffix: &str, words: &[&str], slots: &Slots) -> Option<Valu
 }
 
 /// "Moms", and of what ends like that already, the same.
-fn with_suffix(text: &str, suffix: &str) -> String {
+pub(super) fn with_suffix(text: &str, suffix: &str) -> String {
     match suffix == "s" && text.ends_with(['s', 'ß', 'x', 'z']) {
         true => text.into(),
         false => format!("{text}{suffix}"),

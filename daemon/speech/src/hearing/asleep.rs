@@ -106,7 +106,7 @@ impl Hearing {
         self.held = Some((now + hold, self.notice(span, Heard::Wake { score })));
         self.tell_wake(false, notices);
         self.window = Some(Window { until: now + self.settings.listen_for.as_millis() as u64 * MS, woken: true });
-        self.command.begin(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until));
+        self.begin_woken(span.start.saturating_sub(BEFORE_WAKE).max(self.done_until), span.end);
         self.stop_asleep();
     }
 

@@ -1,6 +1,6 @@
 //! Whom the speaker knows and what it listens for, as the daemon would set it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,12 @@ use std::time::Duration;
 use control::action::Scope;
 use control::input::Input;
 use control::intent::grammar::sentences;
-use control::intent::{Grammar, Intent, Judgement, Loop, parse};
+use control::intent::{Grammar, Intent, Judgement, Loop, Said, Wholes, parse};
 use control::phrases::Phrases;
 use serde::Deserialize;
-use speech::{Fit, HearingSettings, Listen, Model, Sentences};
+use speech::ways::{Class, Framed, Part};
+use speech::verdict::verdict;
+use speech::{Fit, HearingSettings, Listen, Meaning, Model, SecondLook, Sentences, Ways};
 
 /// A path of the project.
 pub fn project(path: &str) -> PathBuf {
@@ -64,22 +66,25 @@ pub fn households() -> BTreeMap<String, Household> {
 impl House {
     pub fn new(language: &str) -> Self {
         let household = households()[language].clone();
-        Self::with(language, household)
+        Self::with(language, household, &[])
     }
 
-    /// With exactly these people, each a name.
-    pub fn of_people(language: &str, names: &[String]) -> Self {
+    /// With exactly these people, each a name. Those that sound alike to the model are asked about, as the daemon does.
+    pub fn of_people(language: &str, names: &[String], model: &Model) -> Self {
         let person = |(i, name): (usize, &String)| format!("person \"{name}\" at sip:p{i}@192.0.2.1");
         let people: Vec<String> = names.iter().enumerate().map(person).collect();
         let contacts = format!("contacts {}", people.join(" "));
-        Self::with(language, Household { contacts, ..households()[language].clone() })
+        let spoken: BTreeSet<String> = names.iter().map(|it| it.to_lowercase()).collect();
+        let alike = model.lexicon().map(|it| speech::alike::sets(it, &spoken)).unwrap_or_default();
+        Self::with(language, Household { contacts, ..households()[language].clone() }, &alike)
     }
 
-    fn with(language: &str, household: Household) -> Self {
-        let contacts = match household.contacts.parse() {
+    fn with(language: &str, household: Household, alike: &[Vec<String>]) -> Self {
+        let mut contacts = match household.contacts.parse() {
             Ok(Input::Contacts(contacts)) => contacts,
             other => panic!("household.yaml, contacts: {other:?}"),
         };
+        contacts.set_sounds_alike(alike);
         let sentences = sentences(&phrases(language), &contacts, &["112".into()]);
         let grammar = sentences.grammar(Scope::Asleep, &[]);
         Self { household, grammar, sentences }
@@ -92,6 +97,12 @@ impl House {
     /// What the listener is told.
     pub fn listen(&self, model: &Model, open_for: Option<Duration>) -> Listen {
         listen(self.known(model), open_for)
+    }
+
+    /// What the second look alone makes of a sound: the likeliest text that means something, however unsure.
+    pub fn seen(&self, look: &mut SecondLook, sound: &[f32]) -> String {
+        let means = |text: &str| self.meaning(text).map(|it| format!("{it:?}"));
+        verdict(&look.hear(sound), "", means).map(|it| it.text).unwrap_or_default()
     }
 
     /// What is left of the grammar with this model.
@@ -125,7 +136,9 @@ fn listen(grammar: Grammar, open_for: Option<Duration>) -> Listen {
     let after_wake = phrases_of(&grammar);
     let at_once: Arc<[String]> = grammar.at_once.clone().into();
     let open = Sentences::list(&grammar.open);
+    let ways = Arc::new(ways(grammar.wholes()));
     let grammar = Arc::new(grammar);
+    let meant = grammar.clone();
     let judge = |woken: bool| {
         let grammar = grammar.clone();
         Arc::new(move |text: &str| fit(grammar.judge(text, woken)))
@@ -134,6 +147,8 @@ fn listen(grammar: Grammar, open_for: Option<Duration>) -> Listen {
         after_wake: Sentences::judged(after_wake, judge(true)),
         at_once: Sentences::judged(at_once, judge(false)),
         open,
+        ways,
+        meaning: Meaning(Arc::new(move |text: &str| meant.meaning(text))),
         recording: false,
         open_for,
     }
@@ -148,6 +163,21 @@ pub fn phrases_of(grammar: &Grammar) -> Arc<[String]> {
         first.chain(next).chain(last).chain(it.numbers.iter().cloned()).map(|it| it.trim().to_owned()).collect()
     };
     grammar.after_wake.iter().cloned().chain(grammar.loops.iter().flat_map(pairs)).collect()
+}
+
+/// What sentences are made of, as the listener has it.
+fn ways(wholes: Wholes) -> Ways {
+    let part = |it: Said| match it {
+        Said::Word(word) => Part::Word(word),
+        Said::Any(class) => Part::Class(class),
+    };
+    let framed = wholes.languages.into_iter().map(|it| Framed {
+        leads: it.leads,
+        sentences: it.sentences.into_iter().map(|it| it.into_iter().map(part).collect()).collect(),
+        trails: it.trails,
+    });
+    let classes = wholes.classes.into_iter().map(|it| Class { texts: it.texts, repeats: it.repeats });
+    Ways { classes: classes.collect(), framed: framed.collect() }
 }
 
 fn fit(judgement: Judgement) -> Fit {

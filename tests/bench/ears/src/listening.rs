@@ -78,6 +78,11 @@ impl Listening {
         self.fed += (ears.len() / MS) as u64;
     }
 
+    /// Tells what is weighed.
+    pub fn watch(&mut self, watch: speech::hearing::Watch) {
+        self.hearing.watch(watch);
+    }
+
     /// Opens a window as a question of the speaker does.
     pub fn open(&mut self) {
         self.hearing.listen(Listen { open_for: Some(LISTEN_FOR), ..self.listen.clone() });

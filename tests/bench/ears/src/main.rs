@@ -6,6 +6,7 @@ mod commands;
 mod contacts;
 mod cost;
 mod data;
+mod evidence;
 mod house;
 mod listening;
 mod mix;
@@ -48,10 +49,13 @@ const HOURS: f64 = 3.0;
 
 fn main() {
     let (mut wanted, mut hours, mut model) = (Vec::new(), HOURS, house::project("models/hark"));
+    let mut evidence = None;
     for word in std::env::args().skip(1) {
         match word.split_once('=') {
             Some(("hours", it)) => hours = it.parse().expect("hours=NUMBER"),
             Some(("model", it)) => model = PathBuf::from(it),
+            // For models/train/sentence.py.
+            Some(("evidence", it)) => evidence = Some(it.to_owned()),
             _ => wanted.extend(word.split(',').map(str::to_owned)),
         }
     }
@@ -61,6 +65,9 @@ fn main() {
         std::process::exit(2);
     }
     let ears = Ears::new(model);
+    if let Some(file) = evidence {
+        return evidence::write(&ears, &file);
+    }
     for (name, measure) in PARTS.iter().filter(|it| wanted.is_empty() || wanted.iter().any(|wanted| wanted == it.0)) {
         eprintln!("== {name}");
         let begin = Instant::now();

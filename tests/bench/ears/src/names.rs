@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use speech::recognizer::Recognizer;
+use control::intent::Intent;
+use speech::SecondLook;
 
-use crate::house::{House, phrases_of};
-use crate::listening::{Ears, recognized};
+use crate::house::House;
+use crate::listening::Ears;
 use crate::mix::{Condition, MS, Random, Scenery};
 use crate::report::Table;
 use crate::voices::{self, Voice};
@@ -30,9 +31,8 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
         .enumerate()
         .flat_map(|(i, name)| [(i, name), (i + 7, name)].map(|(i, name)| (name.clone(), name.clone(), voice(i))))
         .collect();
-    let house = House::of_people("en", &common);
     for (condition, bar) in [(Condition::Clean, Some(97.0)), (Condition::Noise(10), None)] {
-        let (right, wrong) = run(ears, "common names", &house, &said, &[], condition);
+        let (right, wrong) = run(ears, "common names", &common, &said, &[], condition);
         let what = format!("the {} most common English first names told apart, {}", common.len(), condition.name());
         match bar {
             Some(bar) => table.at_least(what, bar, right, "%"),
@@ -56,11 +56,10 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
     let read_english: Vec<Said> =
         rare.iter().enumerate().map(|(i, (_, name))| (name.clone(), name.clone(), voice(10 + i % 4))).collect();
     let names: Vec<String> = rare.iter().map(|it| it.1.clone()).chain(common.iter().take(20).cloned()).collect();
-    let house = House::of_people("en", &names);
-    let (right, wrong) = run(ears, "rare names", &house, &in_its_own, &rare, Condition::Clean);
+    let (right, wrong) = run(ears, "rare names", &names, &in_its_own, &rare, Condition::Clean);
     table.at_least(format!("{} rare and foreign names added at run time, said in their languages", rare.len()), 90.0, right, "%");
     table.note(format!("Rare names not understood: {}.", wrong.join(", ")));
-    let (right, _) = run(ears, "rare names", &house, &read_english, &rare, Condition::Clean);
+    let (right, _) = run(ears, "rare names", &names, &read_english, &rare, Condition::Clean);
     table.figure("the same as English voices read them from the page (flite, festival; often wrongly)", format!("{right:.1} %"));
     table
 }
@@ -79,7 +78,7 @@ fn read(file: &str) -> String {
 fn run(
     ears: &Ears,
     what: &str,
-    house: &House,
+    names: &[String],
     said: &[Said],
     languages: &[(String, String)],
     condition: Condition,
@@ -93,17 +92,19 @@ fn run(
         eprintln!("   {error}");
     }
     let scenery = Scenery::new();
-    let phrases = phrases_of(&house.known(&model));
+    let house = House::of_people("en", names, &model);
+    let ways = house.listen(&model, None).ways;
     let jobs: Vec<&[Said]> = said.chunks(said.len().div_ceil(4).max(1)).collect();
     let results = work::all(what, &jobs, |job| {
-        let mut recognizer = Recognizer::new(&model, &phrases);
+        let mut look = SecondLook::new(&model, &ways, &[]).ok().flatten();
         let mut random = Random::new(&job[0].0);
         let mut results = Vec::new();
         for (name, written, voice) in job.iter() {
             let Some(sound) = voice.says(&format!("call {written}")) else { continue };
             let sound = scenery.around(&sound, condition, 300 * MS, 500 * MS, &mut random);
-            let heard = recognizer.as_mut().map_or_else(String::new, |it| recognized(it, &sound));
-            let right = house.meaning(&heard).is_some_and(|it| it.contact() == Some(name.as_str()));
+            let heard = look.as_mut().map_or_else(String::new, |it| house.seen(it, &sound));
+            // Whom several may be, the speaker asks.
+            let right = matches!(house.meaning(&heard), Some(Intent::Dial { who, .. }) if who.contains(name));
             results.push((right, format!("{name} ({heard})")));
         }
         results

@@ -38,6 +38,20 @@ pub fn of(language: &str) -> Vec<Voice> {
     all
 }
 
+/// Voices that the model was trained with.
+pub fn trained(language: &str) -> Vec<Voice> {
+    const VARIANTS: [&str; 12] = ["f1", "f3", "f4", "m1", "m2", "m4", "m7", "klatt", "klatt2", "Alex", "Annie", "iven"];
+    let (first, second) = if language == "de" { ("de", "de") } else { ("en-us", "en") };
+    let pace = |i: usize| [150, 175, 135, 190, 160][i % 5];
+    let espeak = |(i, it): (usize, &&'static str)| Voice::Espeak(if i % 3 == 2 { second } else { first }, it, pace(i));
+    let mut all: Vec<Voice> = VARIANTS.iter().enumerate().map(espeak).collect();
+    if language == "en" {
+        let others = [Voice::Flite("slt"), Voice::Flite("awb"), Voice::Flite("kal16"), Voice::Festival("kal_diphone")];
+        all.extend(others.into_iter().cycle().take(12));
+    }
+    all
+}
+
 impl Voice {
     pub fn name(self) -> String {
         match self {

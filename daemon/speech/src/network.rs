@@ -292,7 +292,8 @@ impl<P: FnMut(&str) -> Vec<Pronunciation>> Draft<P> {
     }
 
     fn finish(self) -> Network {
-        let mut it = Network { nodes: Vec::new(), children: Vec::new(), exits: Vec::new(), places: Vec::new(), words: self.words };
+        let mut it =
+            Network { nodes: Vec::new(), children: Vec::new(), exits: Vec::new(), places: Vec::new(), words: self.words };
         for place in self.places {
             let mut tree = Tree::default();
             for (word, to) in &place.next {

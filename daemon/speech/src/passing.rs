@@ -376,3 +376,121 @@ impl Passing {
         self.records.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ways::{Class, Framed, Part, Ways};
+
+    /// Silence and phones a to f; a word is said as it is written.
+    const N: usize = 7;
+
+    fn pronounce(word: &str) -> Vec<Pronunciation> {
+        match word {
+            "ba|da" => vec![vec![2, 1], vec![4, 1]],
+            word => vec![word.bytes().map(|it| it - b'a' + 1).collect()],
+        }
+    }
+
+    fn network(wakes: &[&str]) -> Arc<Network> {
+        let part = |it: &str| it.parse().map_or_else(|_| Part::Word(it.into()), Part::Class);
+        let sentence = |it: &str| it.split(' ').map(part).collect();
+        let texts = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let ways = Ways {
+            classes: vec![
+                Class { texts: texts(&["ab", "ab cd", "fe"]), repeats: false },
+                Class { texts: texts(&["e", "fa"]), repeats: true },
+            ],
+            framed: vec![
+                Framed {
+                    leads: vec![texts(&["da"])],
+                    sentences: ["ca 0", "ca 0 be", "fo", "dec 1", "bad 0 ad"].map(sentence).into(),
+                    trails: texts(&["ef"]),
+                },
+                Framed { sentences: vec![vec![Part::Word("ba|da".into())]], ..Framed::default() },
+            ],
+        };
+        let wakes: Vec<String> = texts(wakes);
+        Arc::new(Network::new(&ways, &wakes, |word| if word == "fo" { Vec::new() } else { pronounce(word) }))
+    }
+
+    /// Outputs in which these phones are heard, two frames each; `.` is silence, and `?` sounds like no phone.
+    fn heard(text: &str) -> Vec<Vec<f32>> {
+        let phone = |it: char| if it == '.' { 0 } else { it as usize - 'a' as usize + 1 };
+        let frames = |it: char| {
+            [true, false].map(|begins| {
+                let mut frame = vec![-4.0; 2 * N];
+                if it != '?' {
+                    frame[2 * phone(it) + usize::from(!begins)] = 2.0;
+                }
+                frame
+            })
+        };
+        text.chars().flat_map(frames).collect()
+    }
+
+    fn run(passing: &mut Passing, frames: &[Vec<f32>]) {
+        passing.reset();
+        for (at, frame) in frames.iter().enumerate() {
+            passing.step(at as i64, frame, 0.0, (at == 0).then_some(0.0));
+        }
+    }
+
+    fn best(wakes: &[&str], text: &str) -> String {
+        let mut passing = Passing::new(network(wakes));
+        run(&mut passing, &heard(text));
+        let likeliest = passing.candidates().into_iter().next();
+        likeliest.filter(|it| it.worth > 0.0).map(|it| it.text).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_likeliest_whole_sentence_is_found() {
+        for (sound, text) in [
+            ("caab", "ca ab"),
+            ("ca.ab..", "ca ab"),
+            ("..caabcd", "ca ab cd"),
+            ("cafebe.", "ca fe be"),
+            // One phone is not heard.
+            ("c?abcdbe", "ca ab cd be"),
+            ("decefa.e", "dec e fa e"),
+            ("dacaab.ef", "da ca ab ef"),
+            ("bad.fead", "bad fe ad"),
+            ("da", "ba|da"),
+            // Nothing that sounds like anything.
+            ("????", ""),
+        ] {
+            assert_eq!(best(&[], sound), text, "{sound}");
+        }
+    }
+
+    #[test]
+    fn a_wake_phrase_before_it_is_not_told() {
+        assert_eq!(best(&["bed ace"], "bed.acecaab"), "ca ab");
+        assert_eq!(best(&[], "bed.acecaab"), "");
+    }
+
+    #[test]
+    fn every_sentence_comes_once_with_its_phones_and_its_end() {
+        let mut passing = Passing::new(network(&[]));
+        run(&mut passing, &heard("ca.ab.."));
+        let all = passing.candidates();
+        assert_eq!((all[0].text.as_str(), all[0].end), ("ca ab", 10));
+        assert_eq!(all[0].phones, [vec![3, 1], vec![1, 2]]);
+        let mut texts: Vec<&str> = all.iter().map(|it| it.text.as_str()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), all.len());
+    }
+
+    #[test]
+    fn talk_without_end_is_forgotten_and_the_sentence_after_it_is_not() {
+        let mut passing = Passing::new(network(&[]));
+        let frames: Vec<Vec<f32>> = ["dec", &"efa".repeat(6_000), "e."].iter().flat_map(|it| heard(it)).collect();
+        run(&mut passing, &frames);
+        assert!(passing.n_records() <= RECORDS + 1_000, "{}", passing.n_records());
+        assert!(passing.candidates()[0].text.ends_with("e fa e"));
+        passing.reset();
+        run(&mut passing, &heard("cafe"));
+        assert_eq!(passing.candidates()[0].text, "ca fe");
+    }
+}

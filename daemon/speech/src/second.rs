@@ -244,10 +244,8 @@ impl Seen {
 /// likelier it is than everything else.
 fn align(words: &[Pronunciation], n: usize, gain: impl Fn(usize, usize) -> f32) -> Phones {
     // Silence before each word.
-    let states: Vec<(usize, bool)> = words
-        .iter()
-        .flat_map(|word| std::iter::once((0, true)).chain(word.iter().map(|it| (usize::from(*it), false))))
-        .collect();
+    let states: Vec<(usize, bool)> =
+        words.iter().flat_map(|word| std::iter::once((0, true)).chain(word.iter().map(|it| (usize::from(*it), false)))).collect();
     let (m, worst) = (states.len(), f32::NEG_INFINITY);
     if m < 2 || n == 0 {
         return Phones::default();

@@ -112,7 +112,9 @@ impl Spotter {
         self.stream.run.feed(&self.features, &mut outputs);
         self.features.clear();
         let weights = &self.fixed.weights;
-        self.stream.searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
+        self.stream
+            .searches
+            .feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
         self.newest += (outputs.len() / self.fixed.acoustics.net.n_outputs()) as i64;
         self.best = best;
         let over = self.best.take_if(|it| self.newest - it.sighting.end >= SETTLES)?;

@@ -9,20 +9,8 @@ use crate::weights;
 /// What is weighed, for `Weights`.
 pub const N_EVIDENCE: usize = 12;
 /// Names of the evidence, as in sentence.txt of the model.
-pub const EVIDENCE: [&str; N_EVIDENCE] = [
-    "margin",
-    "total",
-    "per_phone",
-    "worst",
-    "second",
-    "third",
-    "worst_sum",
-    "phones",
-    "agrees",
-    "begun",
-    "differs",
-    "fast",
-];
+pub const EVIDENCE: [&str; N_EVIDENCE] =
+    ["margin", "total", "per_phone", "worst", "second", "third", "worst_sum", "phones", "agrees", "begun", "differs", "fast"];
 /// By more than this (nats) no meaning is ahead of another.
 const MOST_AHEAD: f32 = 12.0;
 /// More than this (nats) is as good as this.
@@ -90,7 +78,14 @@ pub fn verdict(seen: &Seen, heard: &str, means: impl Fn(&str) -> Option<String>)
         f32::from(u8::from(!agrees && !begun && also.is_some())),
         (PACE * n / frames).ln().max(0.0),
     ];
-    Some(Verdict { text: best.text.clone(), meaning: meaning.clone(), start: seen.first() + phones.lead, end: best.end, rests: seen.rests(best), evidence })
+    Some(Verdict {
+        text: best.text.clone(),
+        meaning: meaning.clone(),
+        start: seen.first() + phones.lead,
+        end: best.end,
+        rests: seen.rests(best),
+        evidence,
+    })
 }
 
 /// Logarithm of the sum.

@@ -19,6 +19,34 @@ fn wake_phrase_and_command_in_one_breath() {
 }
 
 #[test]
+fn a_second_look_finds_the_whole_sentence() {
+    const NEAR: [&str; 8] = [
+        "make a call to mum",
+        "make a call to anna",
+        "call mom",
+        "call mum",
+        "ring dad at the cell",
+        "bring in dad",
+        "turn the microphone back on",
+        "turn the microphone off",
+    ];
+    let model = model();
+    for voice in ["flite:rms", "flite:slt", "flite:awb", "en-us"] {
+        for text in ["make a call to mum", "call mom", "ring dad at the cell", "turn the microphone back on"] {
+            let mut hearing = hearing(&model);
+            let mut listen = voices::sentences(&NEAR);
+            listen.meaning =
+                speech::Meaning(std::sync::Arc::new(|it| it.replace("make a call to", "call").replace("mum", "mom")));
+            hearing.listen(listen);
+            let scene = Scene::new().silence(400).say(voice, &format!("hello operator, {text}")).silence(1500).noise(0.001);
+            let heard = short(&scene.heard(&mut hearing));
+            let same = |it: &String| it.replace("mum", "mom") == format!("={text}").replace("mum", "mom");
+            assert!(heard.len() == 2 && same(&heard[1]), "{voice} {text}: {heard:?}");
+        }
+    }
+}
+
+#[test]
 fn wake_phrase_then_command_after_the_chime() {
     let model = model();
     let chime: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.35).sin() * 0.2).collect();

@@ -101,3 +101,75 @@ impl Sentences {
         Texts { texts: texts.filter(|it| known(it)).collect(), repeats: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Scope;
+    use crate::contacts::Contacts;
+    use crate::input::Input;
+    use crate::intent::grammar::sentences;
+    use crate::intent::heard::Judgement;
+    use crate::phrases::Phrases;
+
+    fn grammar() -> Grammar {
+        let said = |ways: &[&str]| ways.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let intents = [
+            ("dial", said(&["call {contact}", "call {contact}'s {label}"])),
+            ("dial_number", said(&["dial {digits}"])),
+            ("hang_up", said(&["hang up"])),
+        ];
+        let phrases = Phrases {
+            language: "en".into(),
+            intents: intents.into_iter().map(|(name, ways)| (name.to_owned(), ways)).collect(),
+            around: [("before".to_owned(), said(&["please"])), ("correct".to_owned(), said(&["no"]))].into(),
+            labels: [("mobile".to_owned(), "mobile".to_owned())].into(),
+            digits: [("one".to_owned(), "1".to_owned()), ("double".to_owned(), "x2".to_owned())].into(),
+            names: [("echo_test".to_owned(), said(&["echo test"]))].into(),
+            ..Phrases::default()
+        };
+        let contacts = "contacts person Mom alias Mum at sip:m@192.0.2.1 label mobile person Dad at sip:d@192.0.2.2";
+        let Ok(Input::Contacts(contacts)) = contacts.parse() else { panic!("contacts") };
+        let contacts: Contacts = contacts;
+        sentences(&phrases, &contacts, &[]).grammar(Scope::Asleep, &[])
+    }
+
+    #[test]
+    fn sentences_are_words_and_numbers_of_what_may_stand_there() {
+        let all = grammar().wholes();
+        let show = |it: &Vec<Said>| {
+            let word = |it: &Said| match it {
+                Said::Word(word) => word.clone(),
+                Said::Any(n) => {
+                    format!("<{}{}>", all.classes[*n].texts.join("|"), if all.classes[*n].repeats { "+" } else { "" })
+                }
+            };
+            it.iter().map(word).collect::<Vec<_>>().join(" ")
+        };
+        let english = &all.languages[0];
+        let mut shown: Vec<String> = english.sentences.iter().map(show).collect();
+        shown.sort();
+        let expected = ["call <dad|echo test|mom|mum>", "call <mom's|mum's> <mobile>", "dial <double|one+>", "hang up"];
+        assert_eq!(shown, expected);
+        assert_eq!(english.leads, [vec!["no".to_owned()], vec!["please".to_owned()]]);
+        assert!(english.trails.is_empty());
+    }
+
+    #[test]
+    fn all_that_they_say_is_a_sentence_and_what_means_the_same_is_told() {
+        let grammar = grammar();
+        for text in ["call mum", "no please call mom's mobile", "dial double one one", "please hang up"] {
+            assert_ne!(grammar.judge(text, true), Judgement::NotASentence, "{text}");
+        }
+        assert_eq!(grammar.meaning("call mum"), grammar.meaning("please call mom"));
+        assert_ne!(grammar.meaning("call mum"), grammar.meaning("call dad"));
+        assert_ne!(grammar.meaning("call mum"), grammar.meaning("no call mum"));
+    }
+
+    #[test]
+    fn what_cannot_be_heard_is_not_looked_for() {
+        let all = grammar().without(&["mum".to_owned(), "hang".to_owned()].into()).wholes();
+        assert_eq!(all.languages[0].sentences.len(), 3);
+        assert!(all.classes.iter().flat_map(|it| &it.texts).all(|it| it != "mum"));
+    }
+}

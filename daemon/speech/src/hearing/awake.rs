@@ -88,7 +88,9 @@ impl Hearing {
         let only_pause = length <= u64::from(self.quiet) * FRAME as u64;
         let rests = self.second.as_ref().map_or(0, SecondLook::rests);
         // The wake phrase alone is done with after a pause, and nobody talks in a pause: what is there is the chime, or the room.
-        if only_pause || heard.is_empty() && rests == 0 {
+        // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
+        let in_pause = (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
+        if only_pause || heard.is_empty() && rests == 0 && !(in_pause && self.second.is_some()) {
             if quiet_ms >= ALONE_MS && length >= u64::from(ALONE_MS) * MS {
                 self.begin_command(now - BEFORE_COMMAND);
             }
@@ -99,8 +101,6 @@ impl Hearing {
         // Whatever else it is taken for meanwhile, the words after it change with every step.
         let goes_on = open.is_some_and(|n| n < heard.split_whitespace().count());
         self.opened = if goes_on { self.opened.or(Some(now)) } else { None };
-        // With many names the last word comes only after the look-ahead: once in each pause what is held back is asked for.
-        let in_pause = (PEEK_MS..PEEK_MS + STEP as u32 * FRAME_MS).contains(&quiet_ms);
         let waited = self.waits && quiet_ms >= endpoint::pause_ms(Fit::Whole { may_go_on: true });
         self.waits &= quiet_ms > 0;
         if now < self.next_look {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use speech::{Heard, Hearing, HearingSettings, Listen, Model, Notice, RATE_HZ, Sentences};
+use speech::{Heard, Hearing, HearingSettings, Listen, Model, Notice, RATE_HZ, Sentences, Ways};
 
 /// The built-in model.
 pub fn model() -> Model {
@@ -30,6 +31,12 @@ pub const SENTENCES: [&str; 16] = [
     "do not disturb",
 ];
 
+/// These sentences after the wake phrase, with a second look at them.
+pub fn sentences(sentences: &[&str]) -> Listen {
+    let list: Vec<String> = sentences.iter().map(|it| (*it).to_owned()).collect();
+    Listen { after_wake: Sentences::list(sentences), ways: Arc::new(Ways::list(&list)), ..Listen::default() }
+}
+
 /// Hears "hello operator" and these sentences.
 pub fn hearing(model: &Model) -> Hearing {
     hearing_of(model, &["hello operator"], 0.5, false)
@@ -46,7 +53,7 @@ pub fn hearing_of(model: &Model, wake_phrases: &[&str], sensitivity: f32, keep_n
         gain_db: 0.0,
     };
     let mut hearing = Hearing::new(model, settings).unwrap();
-    hearing.listen(Listen { after_wake: Sentences::list(SENTENCES), ..Listen::default() });
+    hearing.listen(sentences(&SENTENCES));
     hearing
 }
 

@@ -17,9 +17,9 @@ use crate::work;
 const CONDITIONS: [Condition; 5] =
     [Condition::Clean, Condition::Noise(10), Condition::Room(10), Condition::Noise(20), Condition::Clean];
 /// Sentences for each language.
-const SENTENCES: [(&str, usize); 2] = [("en", 160), ("de", 40)];
+const SENTENCES: [(&str, usize); 2] = [("en", 200), ("de", 60)];
 /// Sounds of other talk, each of so many samples at most.
-const OTHERS: usize = 200;
+const OTHERS: usize = 240;
 const LONGEST: usize = 5_000 * MS;
 /// What was not said to the speaker. Digits and Mandarin words are never tuned with.
 const OTHER_TALK: [&str; 7] =
@@ -55,7 +55,8 @@ pub fn write(ears: &Ears, file: &str) {
         for (weighed, right) in &it.weighed {
             let values: Vec<String> = weighed.evidence.iter().map(|it| format!("{it:.4}")).collect();
             let (said, right) = (u8::from(it.said), u8::from(*right));
-            writeln!(out, "{n}\t{said}\t{right}\t{}\t{}\t{}", values.join("\t"), it.what, weighed.text).expect("room for the evidence");
+            writeln!(out, "{n}\t{said}\t{right}\t{}\t{}\t{}", values.join("\t"), it.what, weighed.text)
+                .expect("room for the evidence");
         }
         if it.said != it.right {
             eprintln!("{}: {}", it.what, it.told);
@@ -109,7 +110,9 @@ fn commands(ears: &Ears, language: &str, part: usize, scenery: &Scenery) -> Vec<
         ("en", 1) => House::of_people(language, &some_names(&mut random), &model),
         _ => House::new(language),
     };
-    let Some(mut listening) = Listening::new(&model, &house.household.wake, house.listen(&model, None)) else { return Vec::new() };
+    let Some(mut listening) = Listening::new(&model, &house.household.wake, house.listen(&model, None)) else {
+        return Vec::new();
+    };
     let seen = watch(&mut listening);
     let voices = trained(language);
     let mut all = Vec::new();
@@ -127,8 +130,19 @@ fn commands(ears: &Ears, language: &str, part: usize, scenery: &Scenery) -> Vec<
             what: format!("{} {}, {text}", condition.name(), voice.name()),
             said: true,
             right: matches!(answer.sentences.as_slice(), [one] if same(one)),
-            told: format!("{:?} {:?} {:?}", answer.sentences, answer.rejected, weighed.iter().map(|it| format!("{} {:.2} ({})", it.text, it.confidence, it.recognized)).collect::<Vec<_>>()),
-            weighed: weighed.into_iter().map(|it| { let right = same(&it.text); (it, right) }).collect(),
+            told: format!(
+                "{:?} {:?} {:?}",
+                answer.sentences,
+                answer.rejected,
+                weighed.iter().map(|it| format!("{} {:.2} ({})", it.text, it.confidence, it.recognized)).collect::<Vec<_>>()
+            ),
+            weighed: weighed
+                .into_iter()
+                .map(|it| {
+                    let right = same(&it.text);
+                    (it, right)
+                })
+                .collect(),
         });
     }
     all
@@ -137,7 +151,9 @@ fn commands(ears: &Ears, language: &str, part: usize, scenery: &Scenery) -> Vec<
 fn others(ears: &Ears, talk: &[Recording], part: usize, scenery: &Scenery) -> Vec<Heard> {
     let mut random = Random::new(&format!("evidence of others {part}"));
     let (house, model) = (House::new("en"), ears.model("en"));
-    let Some(mut listening) = Listening::new(&model, &house.household.wake, house.listen(&model, None)) else { return Vec::new() };
+    let Some(mut listening) = Listening::new(&model, &house.household.wake, house.listen(&model, None)) else {
+        return Vec::new();
+    };
     let seen = watch(&mut listening);
     let mut all = Vec::new();
     for it in talk {
@@ -149,7 +165,11 @@ fn others(ears: &Ears, talk: &[Recording], part: usize, scenery: &Scenery) -> Ve
         listening.feed(&sound, &mut notices);
         listening.close();
         listening.feed(&crate::listening::quiet(200), &mut notices);
-        let done: Vec<String> = notices.iter().filter(|it| matches!(it.kind, speech::Heard::Sentence { .. } | speech::Heard::Open { .. })).map(|it| it.text.clone()).collect();
+        let done: Vec<String> = notices
+            .iter()
+            .filter(|it| matches!(it.kind, speech::Heard::Sentence { .. } | speech::Heard::Open { .. }))
+            .map(|it| it.text.clone())
+            .collect();
         let weighed = std::mem::take(&mut *seen.lock().expect("no other panicked"));
         all.push(Heard {
             what: format!("{} {}/{}", condition.name(), it.folder, it.label.replace('"', "")),

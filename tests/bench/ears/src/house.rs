@@ -11,8 +11,8 @@ use control::intent::grammar::sentences;
 use control::intent::{Grammar, Intent, Judgement, Loop, Said, Wholes, parse};
 use control::phrases::Phrases;
 use serde::Deserialize;
-use speech::ways::{Class, Framed, Part};
 use speech::verdict::verdict;
+use speech::ways::{Class, Framed, Part};
 use speech::{Fit, HearingSettings, Listen, Meaning, Model, SecondLook, Sentences, Ways};
 
 /// A path of the project.

@@ -107,7 +107,8 @@ impl Coffee {
         let word = |it: &str| Part::Word(it.into());
         let mut before: Vec<Vec<usize>> = vec![vec![]];
         for _ in 0..3 {
-            let longer = |it: &Vec<usize>| (0..3).filter(|n| !it.contains(n)).map(|n| [it.as_slice(), &[n]].concat()).collect::<Vec<_>>();
+            let longer =
+                |it: &Vec<usize>| (0..3).filter(|n| !it.contains(n)).map(|n| [it.as_slice(), &[n]].concat()).collect::<Vec<_>>();
             let more: Vec<Vec<usize>> = before.iter().flat_map(longer).collect();
             before.extend(more);
         }

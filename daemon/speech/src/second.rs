@@ -80,8 +80,13 @@ pub struct Phones {
 impl SecondLook {
     /// For these ways, perhaps after one of the wake phrases; `None` if the model is none of ours or nothing can be said.
     pub fn new(model: &Model, ways: &Ways, wakes: &[String]) -> Result<Option<Self>, ModelError> {
-        let (Some(lexicon), false) = (model.lexicon(), ways.is_empty()) else { return Ok(None) };
         let Some(acoustics) = Acoustics::open(model)? else { return Ok(None) };
+        Self::with(model, acoustics, ways, wakes)
+    }
+
+    /// The same with what was read of the model already.
+    pub fn with(model: &Model, acoustics: Arc<Acoustics>, ways: &Ways, wakes: &[String]) -> Result<Option<Self>, ModelError> {
+        let (Some(lexicon), false) = (model.lexicon(), ways.is_empty()) else { return Ok(None) };
         let damaged = |what: String| ModelError::Damaged { file: model.path().join("sentence.txt"), what };
         let weights = match model.path().join("sentence.txt").exists() {
             true => Weights::read(&String::from_utf8_lossy(&file(model, "sentence.txt")?), &EVIDENCE).map_err(damaged)?,

@@ -91,6 +91,11 @@ impl Spotter {
         }))
     }
 
+    /// What it knows of sounds.
+    pub fn acoustics(&self) -> Arc<Acoustics> {
+        self.fixed.acoustics.clone()
+    }
+
     /// Forgets everything.
     pub fn stop(&mut self) {
         self.mfcc.reset();

@@ -50,7 +50,7 @@ impl Hearing {
     pub(super) fn second_look(&self, listen: &Listen) -> Option<SecondLook> {
         let wakes: Vec<String> = self.wakes.iter().map(|it| it.join(" ")).collect();
         // A model that cannot be read was refused before: without it the recognizer is alone.
-        SecondLook::new(&self.model, &listen.ways, &wakes).ok().flatten()
+        SecondLook::with(&self.model, self.spotter.as_ref()?.acoustics(), &listen.ways, &wakes).ok().flatten()
     }
 
     /// Looks for a sentence from here on, where nobody has said anything yet.

@@ -107,7 +107,7 @@ fn commands(ears: &Ears, language: &str, part: usize, scenery: &Scenery) -> Vec<
     let mut random = Random::new(&format!("evidence {language} {part}"));
     let model = ears.model(language);
     let house = match (language, part % 2) {
-        ("en", 1) => House::of_people(language, &some_names(&mut random), &model),
+        ("en", 1) => House::of_people_alike(language, &some_names(&mut random), &model),
         _ => House::new(language),
     };
     let Some(mut listening) = Listening::new(&model, &house.household.wake, house.listen(&model, None)) else {

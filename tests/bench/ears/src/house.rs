@@ -69,14 +69,22 @@ impl House {
         Self::with(language, household, &[])
     }
 
-    /// With exactly these people, each a name. Those that sound alike to the model are asked about, as the daemon does.
-    pub fn of_people(language: &str, names: &[String], model: &Model) -> Self {
+    /// With exactly these people, each a name.
+    pub fn of_people(language: &str, names: &[String]) -> Self {
+        Self::of_some(language, names, &[])
+    }
+
+    /// The same; those that sound alike to the model are asked about, as the daemon does.
+    pub fn of_people_alike(language: &str, names: &[String], model: &Model) -> Self {
+        let spoken: BTreeSet<String> = names.iter().map(|it| it.to_lowercase()).collect();
+        Self::of_some(language, names, &model.lexicon().map(|it| speech::alike::sets(it, &spoken)).unwrap_or_default())
+    }
+
+    fn of_some(language: &str, names: &[String], alike: &[Vec<String>]) -> Self {
         let person = |(i, name): (usize, &String)| format!("person \"{name}\" at sip:p{i}@192.0.2.1");
         let people: Vec<String> = names.iter().enumerate().map(person).collect();
         let contacts = format!("contacts {}", people.join(" "));
-        let spoken: BTreeSet<String> = names.iter().map(|it| it.to_lowercase()).collect();
-        let alike = model.lexicon().map(|it| speech::alike::sets(it, &spoken)).unwrap_or_default();
-        Self::with(language, Household { contacts, ..households()[language].clone() }, &alike)
+        Self::with(language, Household { contacts, ..households()[language].clone() }, alike)
     }
 
     fn with(language: &str, household: Household, alike: &[Vec<String>]) -> Self {

@@ -92,7 +92,7 @@ fn run(
         eprintln!("   {error}");
     }
     let scenery = Scenery::new();
-    let house = House::of_people("en", names, &model);
+    let house = House::of_people_alike("en", names, &model);
     let ways = house.listen(&model, None).ways;
     let jobs: Vec<&[Said]> = said.chunks(said.len().div_ceil(4).max(1)).collect();
     let results = work::all(what, &jobs, |job| {

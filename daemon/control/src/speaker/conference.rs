@@ -149,7 +149,11 @@ impl Speaker {
             ([], _) => {
                 self.calls.away = false;
                 for (id, is_leg) in invited {
-                    match is_leg {
+                    // Who was to come to others who are gone must not come to somebody else.
+                    let group = self.calls.get(id).and_then(|it| it.group.clone());
+                    let other = |it: &Call| it.seat == Seat::Alone && (group.is_none() || it.group != group);
+                    let others = self.calls.all().any(|it| other(it) && (it.is_ring_out() || it.is_active()));
+                    match is_leg || others {
                         true => self.calls.handle(self.now, id, On::HangUp, &mut self.lines),
                         false => self.seat(id, Seat::Alone),
                     }

@@ -10,7 +10,7 @@ import lexicon as L
 import phones as P
 import texts
 import voices as V
-from paths import CORPUS, MODEL
+from paths import CORPUS, MODEL, SCALE
 
 #: Shard -> (language, voices, sentences). `held` shards speak with the voices that the score build never hears; `digits` are said one by
 #: one, or two, and mostly over the telephone.
@@ -21,6 +21,10 @@ SHARDS = {
     "en-espeak-held": ("en", "espeak-held", 2000), "de-espeak-held": ("de", "espeak-held", 1000), "zh-espeak-held": ("zh", "espeak-held", 1000),
     "en-flite-held": ("en", "flite-held", 900), "en-festival-held": ("en", "festival-held", 500),
 }
+
+
+#: Sentences of the smallest shard.
+LEAST = 40
 
 
 class Shard:
@@ -63,6 +67,7 @@ def cut_tight(sound, segments):
 
 def synthesise(name):
     language, kind, n = SHARDS[name]
+    n = max(LEAST, int(n * SCALE))
     rng = np.random.default_rng([1, zlib.crc32(name.encode())])
     words = sorted(L.read(MODEL, language))
     if language == "zh":

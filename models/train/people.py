@@ -16,7 +16,7 @@ import soundfile
 import lexicon as L
 import phones as P
 import voices as V
-from paths import CORPUS, MODEL, RECORDINGS
+from paths import CORPUS, MODEL, RECORDINGS, SCALE
 
 FOLDERS = ("wake_keywords", "wake_custom", "wake_community", "commands_coffee", "speech_mandarin")
 LICENCES = ("Apache-2.0", "CC BY 4.0", "CC BY 3.0", "MIT", "public domain")
@@ -121,7 +121,7 @@ def gather():
         print(f"no recordings in {RECORDINGS}: people are left out, synthetic voices only", flush=True)
     with open(CORPUS / "people.pcm", "wb") as file:
         for folder in FOLDERS:
-            for row in manifest(folder):
+            for row in manifest(folder)[:: round(1 / SCALE)]:
                 if scores(folder, row) or not free(row):
                     kept_out += 1
                     continue

@@ -2,12 +2,20 @@
 # Makes models/hark from nothing but packages (and, where they are there, the recordings in ../shared/data or $HARK_DATA): `make model`.
 # Two cores need about two hours and 6 GB in .deps/train. Every stage is kept: run it again and it goes on where it stopped;
 # delete .deps/train to start afresh. Seeds are fixed; sums in threads are not bit-exact, so two models differ in their last digits.
+# HARK_SCALE=0.001 makes a thousandth of everything in .deps/train-try, which shows in minutes that the stages fit together, and understands nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$PWD/../..
 deps=$root/.deps
+if [ -n "${HARK_SCALE:-}" ]; then
+  HARK_TRAIN=${HARK_TRAIN:-$deps/train-try}
+  export HARK_MODEL=${HARK_MODEL:-$HARK_TRAIN/model}
+fi
 export HARK_TRAIN=${HARK_TRAIN:-$deps/train}
 mkdir -p "$HARK_TRAIN" "$deps"
+
+# So many steps of training, scaled.
+steps() { awk -v scale="${HARK_SCALE:-1}" -v n="$1" 'BEGIN { n = int(n * scale); print n < 8 ? 8 : n }'; }
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 die() { printf 'model: %s\n' "$*" >&2; exit 1; }
@@ -62,14 +70,15 @@ for copy in {0..14}; do copies+=("people.$copy"); done
 in_pairs features.py "${copies[@]}"
 say "4/6 the network for the score card: a part of the voices and of the people is kept aside"
 # What people said, where several sentences are possible, is chosen by the network that is being trained.
-for stop in 2000 3350; do
-  "$py" train.py score --steps 8800 --stop $stop
+for stop in "$(steps 2000)" "$(steps 3350)"; do
+  "$py" train.py score --steps "$(steps 8800)" --stop "$stop"
   [ -s "$HARK_TRAIN/chosen.$stop" ] || { "$py" choose.py score && date >"$HARK_TRAIN/chosen.$stop"; }
 done
-"$py" train.py score --steps 8800
+"$py" train.py score --steps "$(steps 8800)"
 say "5/6 the shipped network goes on from it with the synthetic voices that were kept aside; the people stay aside"
 in_pairs features.py "${more[@]}"
-"$py" train.py shipped --init score --held --steps 800 --rate 3e-4 --hold 0
+"$py" train.py shipped --init score --held --steps "$(steps 800)" --rate 3e-4 --hold 0
 "$py" export.py shipped
 say "6/6 the score card, of the network that never heard the voices in it"
 "$py" score.py score
+say "done; wake.txt and sentence.txt weigh the evidence of the network before this one: fit them with wake.py and sentence.py"

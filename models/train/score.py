@@ -18,7 +18,7 @@ import people
 import phones as P
 import texts
 import voices as V
-from paths import MODEL, RECORDINGS
+from paths import MODEL, RECORDINGS, SCALE
 
 LOOP_SCALE = 1.15
 
@@ -163,4 +163,4 @@ def human_tests(pronouncer):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "quick" in sys.argv)
+    main(sys.argv[1], "quick" in sys.argv or SCALE < 1)

@@ -15,6 +15,17 @@ from pypinyin.constants import PHRASES_DICT
 import phones as P
 import texts
 
+#: How people say words that letters do not tell.
+SAID = {
+    "hadouken": ["HH AX D UW K EH N", "HH AA D OW K EH N", "HH AE D UW K AX N", "HH AX D OW K EH N"],
+    "dracarys": ["D R AX K AA R IH S", "D R AX K EH R IH S", "D R AE K ER IH S", "D R AX K AE R IY S", "D R AA K AA R IH S"],
+    "fenrir": ["F EH N R IH R", "F EH N R IY R", "F EH N R ER"],
+    "archie": ["AA R CH IY"],
+    "snowboy": ["S N OW B OY"],
+    "alexa": ["AX L EH K S AX", "AE L EH K S AX", "AX L EH K S AA"],
+    "athena": ["AX TH IY N AX"],
+    "amelia": ["AX M IY L Y AX", "AX M IY L IY AX"],
+}
 SCOWL = "/usr/share/dict/scowl/"
 EN_LEVELS, PROPER_LEVELS = (10, 20, 35), (50,)
 NEVER = -99.0
@@ -58,6 +69,8 @@ def english():
     for voice, these in (("en-us", words - set(known)), ("en", own | set(given))):
         for word, pron in by_rule(these, voice).items():
             lexicon.setdefault(word, []).append(pron)
+    for word, said in SAID.items():
+        lexicon[word] = [it.split() for it in said] + lexicon.get(word, [])
     return lexicon
 
 

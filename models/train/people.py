@@ -20,17 +20,6 @@ from paths import CORPUS, MODEL, RECORDINGS, SCALE
 
 FOLDERS = ("wake_keywords", "wake_custom", "wake_community", "commands_coffee", "speech_mandarin")
 LICENCES = ("Apache-2.0", "CC BY 4.0", "CC BY 3.0", "MIT", "public domain")
-#: How people say words that letters do not tell.
-SAID = {
-    "hadouken": ["HH AX D UW K EH N", "HH AA D OW K EH N", "HH AE D UW K AX N", "HH AX D OW K EH N"],
-    "dracarys": ["D R AX K AA R IH S", "D R AX K EH R IH S", "D R AE K ER IH S", "D R AX K AE R IY S", "D R AA K AA R IH S"],
-    "fenrir": ["F EH N R IH R", "F EH N R IY R", "F EH N R ER"],
-    "archie": ["AA R CH IY"],
-    "snowboy": ["S N OW B OY"],
-    "alexa": ["AX L EH K S AX", "AE L EH K S AX", "AX L EH K S AA"],
-    "athena": ["AX TH IY N AX"],
-    "amelia": ["AX M IY L Y AX", "AX M IY L IY AX"],
-}
 
 
 def fnv1a(text):
@@ -73,8 +62,8 @@ class Pronouncer:
         self.english, self.syllables = L.read(MODEL, "en"), L.syllable_phones()
 
     def english_word(self, word, voice="en-us"):
-        if word in SAID:
-            return [s.split() for s in SAID[word]]
+        if word in L.SAID:
+            return [s.split() for s in L.SAID[word]]
         if word in self.english and voice == "en-us":
             return self.english[word]
         return list(L.by_rule([word], voice).values())

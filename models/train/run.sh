@@ -54,31 +54,38 @@ in_pairs() {
   while [ $running -gt 0 ]; do wait -n; running=$((running - 1)); done
 }
 
-say "1/6 words, pronunciations and phone bigrams"
+say "1/7 words, pronunciations and phone bigrams"
 "$py" lexicon.py "${HARK_MODEL:-$root/models/hark}"
 "$py" pinyin.py
-say "2/6 sentences by synthetic voices, and the recordings of people that may train"
+say "2/7 sentences by synthetic voices, and the recordings of people that may train"
 trained=(en-espeak en-flite en-festival de-espeak zh-espeak en-espeak-digits en-flite-digits)
 held=(en-espeak-held en-flite-held en-festival-held de-espeak-held zh-espeak-held)
 in_pairs corpus.py "${trained[@]}" "${held[@]}"
 "$py" people.py
-say "3/6 features of copies that are bent, echoed and drowned in noise"
+say "3/7 features of copies that are bent, echoed and drowned in noise"
 copies=() more=()
 for shard in "${trained[@]}"; do copies+=("$shard.0" "$shard.1"); done
 for shard in "${held[@]}"; do more+=("$shard.0"); done
 for copy in {0..14}; do copies+=("people.$copy"); done
 in_pairs features.py "${copies[@]}"
-say "4/6 the network for the score card: a part of the voices and of the people is kept aside"
+say "4/7 the network for the score card: a part of the voices and of the people is kept aside"
 # What people said, where several sentences are possible, is chosen by the network that is being trained.
 for stop in "$(steps 2000)" "$(steps 3350)"; do
   "$py" train.py score --steps "$(steps 8800)" --stop "$stop"
   [ -s "$HARK_TRAIN/chosen.$stop" ] || { "$py" choose.py score && date >"$HARK_TRAIN/chosen.$stop"; }
 done
 "$py" train.py score --steps "$(steps 8800)"
-say "5/6 the shipped network goes on from it with the synthetic voices that were kept aside; the people stay aside"
+say "5/7 the shipped network goes on from it with the synthetic voices that were kept aside; the people stay aside"
 in_pairs features.py "${more[@]}"
 "$py" train.py shipped --init score --held --steps "$(steps 800)" --rate 3e-4 --hold 0
 "$py" export.py shipped
-say "6/6 the score card, of the network that never heard the voices in it"
+say "6/7 how evidence of a wake phrase is weighed"
+if command -v cargo >/dev/null; then
+  (cd "$root" && cargo build --release --locked -p speech --example wake_evidence)
+  "$py" wake.py
+else
+  say "no cargo: wake.txt and background.bin stay as they are, right only for the network they were made with"
+fi
+say "7/7 the score card, of the network that never heard the voices in it"
 "$py" score.py score
-say "done; wake.txt and sentence.txt weigh the evidence of the network before this one: fit them with wake.py and sentence.py"
+say "done; sentence.txt weighs the evidence of the network before this one: fit it with sentence.py"

@@ -1,16 +1,21 @@
 //! Looks for wake phrases in recordings and writes what was seen of them, for models/train/wake.py, which fits the weights.
 //!
 //! `wake_evidence outputs FINAL.MDL` turns samples (standard input, 16 kHz, 16 bit) into outputs of the network, `wake_evidence evidence MODEL LENGTHS PHRASES
-//! LANGUAGE..` turns those into records of evidence: recording, phrase, first and last frame, and the evidence.
+//! LANGUAGE..` turns those into records of evidence: recording, phrase, first and last frame, what is given for the whole, and phone by phone.
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use speech::Lexicon;
+use speech::background::APART;
 use speech::mfcc::{self, Mfcc};
 use speech::net::{Net, Run};
 use speech::phone_loop::Bigram;
-use speech::spot::{EVIDENCE, Phrase, Said, Searches, Sighting, Weights};
+use speech::spot::{Phrase, Said, Searches, Sighting};
+use speech::weigh::{Piece, Weights};
+
+/// Phones that a record has room for.
+const PIECES: usize = 24;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -55,17 +60,14 @@ fn evidence(model: &Path, file: &str, phrases: &str, languages: &[&str]) -> Resu
     let languages: Vec<String> = languages.iter().map(|it| (*it).to_owned()).collect();
     let lexicon = Lexicon::open(model, &languages)?;
     let phones = lexicon.phones();
-    let bigram = Bigram::new(lexicon.filler(), phones.len());
+    let bigram = Bigram::new(&lexicon.all_talk()?, phones.len());
     let weights = match std::fs::read_to_string(model.join("wake.txt")) {
-        Ok(text) => Weights::read(&text, &EVIDENCE)?,
+        Ok(text) => Weights::read(&text).unwrap_or_default(),
         Err(_) => Weights::default(),
     };
-    let phone = |it: &str| (0..phones.len() as u8).find(|at| phones.name(*at) == it).ok_or(format!("no phone {it}"));
-    let way = |it: &str| it.split_whitespace().map(phone).collect::<Result<Vec<u8>, _>>();
-    let word = |it: &str| it.split(" | ").map(way).collect::<Result<Vec<_>, _>>();
     let mut all = Vec::new();
     for line in std::fs::read_to_string(phrases)?.lines() {
-        let said: Said = line.split_once('\t').ok_or("a phrase")?.1.split(" / ").map(word).collect::<Result<_, _>>()?;
+        let said: Said = line.split(' ').map(|it| lexicon.pronounce(it)).collect();
         all.push(Phrase::new(&said, &bigram));
     }
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::BufWriter::new(std::io::stdout().lock()));
@@ -82,23 +84,22 @@ fn evidence(model: &Path, file: &str, phrases: &str, languages: &[&str]) -> Resu
             for value in [number, it.phrase as u32, it.start as u32, it.end as u32] {
                 output.write_all(&value.to_le_bytes())?;
             }
-            it.evidence.iter().try_for_each(|it| output.write_all(&it.to_le_bytes()))
+            let piece = |it: &Piece| [f32::from(it.phone), it.frames, it.worth, it.sharp];
+            let pieces = it.evidence.pieces[..it.evidence.n].iter().flat_map(piece).chain(std::iter::repeat(-1.0));
+            it.evidence.given.into_iter().chain(pieces.take(4 * PIECES)).try_for_each(|it| output.write_all(&it.to_le_bytes()))
         };
         let mut found = Vec::new();
         Searches::new(&bigram, &all).feed(&bigram, &all, &outputs, |it| found.push(it));
         for it in found {
-            let confidence = weights.confidence(&it.evidence);
-            if it.evidence[1] < -4.0 {
-                continue;
-            }
+            let score = weights.score(&it.evidence);
             let slot = &mut best[it.phrase];
             match slot {
-                Some((old, sure)) if it.start < old.end || it.end < old.end + 33 => {
-                    if confidence > *sure {
-                        *slot = Some((it, confidence));
+                Some((old, sure)) if it.start < old.end || it.end < old.end + APART => {
+                    if score > *sure {
+                        *slot = Some((it, score));
                     }
                 }
-                _ => tell(slot.replace((it, confidence)))?,
+                _ => tell(slot.replace((it, score)))?,
             }
         }
         best.into_iter().try_for_each(&mut tell)?;

@@ -86,6 +86,15 @@ impl Lexicon {
         &self.filler
     }
 
+    /// What may follow what in talk of any language that there is a list for: others may be spoken in a house than the speaker listens for.
+    pub fn all_talk(&self) -> Result<Filler, ModelError> {
+        Filler::open(
+            &self.folder,
+            &self.phones,
+            BUILT_IN.into_iter().filter(|it| self.folder.join(format!("lm/{it}.txt")).is_file()),
+        )
+    }
+
     /// The languages that are listened for, the speaker's first.
     pub fn languages(&self) -> &[String] {
         &self.languages

@@ -4,6 +4,7 @@
 
 pub mod acoustics;
 pub mod alike;
+pub mod background;
 mod check;
 mod decoder;
 pub mod endpoint;
@@ -40,6 +41,7 @@ pub mod vad;
 pub mod verdict;
 mod wake;
 pub mod ways;
+pub mod weigh;
 pub mod weights;
 
 pub use hearing::Hearing;

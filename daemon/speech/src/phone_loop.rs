@@ -19,7 +19,7 @@ pub struct Bigram {
 }
 
 impl Bigram {
-    /// Of the languages that the model listens for.
+    /// Of these languages.
     pub fn new(follows: &Filler, n_phones: usize) -> Self {
         let mut within: Vec<f32> = Vec::with_capacity(n_phones * n_phones);
         for from in 0..n_phones {

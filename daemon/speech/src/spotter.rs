@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::acoustics::{Acoustics, file};
+use crate::background::{APART, Background};
 use crate::history::History;
 use crate::mfcc::{self, Mfcc};
 use crate::model::{Model, ModelError, tidy};
 use crate::net::{Run, SUBSAMPLING};
-use crate::spot::{self, Phrase, Said, Searches, Sighting, Weights};
+use crate::phone_loop::Bigram;
+use crate::spot::{Phrase, Said, Searches, Sighting};
+use crate::weigh::Weights;
 
 /// Samples of one output of the network: 30 ms.
 const STEP: u64 = SUBSAMPLING as u64 * mfcc::SHIFT as u64;
@@ -17,8 +20,6 @@ const BATCH: usize = 4;
 const SETTLES: i64 = 2;
 /// What is less sure than this was never meant.
 const LEAST: f32 = 0.01;
-/// Of a long recording, sightings this close (frames) are one.
-const APART: i64 = 33;
 
 /// A phrase that seems to have been said.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,8 +37,11 @@ pub struct Spotted {
 /// What does not change while listening.
 struct Fixed {
     acoustics: Arc<Acoustics>,
+    bigram: Bigram,
     phrases: Vec<Phrase>,
     weights: Weights,
+    /// Of each phrase, the score from which on it counts.
+    thresholds: Vec<f32>,
 }
 
 /// What has been heard.
@@ -71,17 +75,31 @@ impl Spotter {
     /// Listens for these phrases; `None` if the model is none of ours.
     pub fn new(model: &Model, phrases: &[String]) -> Result<Option<Self>, ModelError> {
         let (Some(lexicon), Some(acoustics)) = (model.lexicon(), Acoustics::open(model)?) else { return Ok(None) };
-        let damaged = |what: String| ModelError::Damaged { file: model.path().join("wake.txt"), what };
+        let damaged = |name: &str| {
+            let file = model.path().join(name);
+            move |what: String| ModelError::Damaged { file: file.clone(), what }
+        };
         let weights = match model.path().join("wake.txt").exists() {
-            true => Weights::read(&String::from_utf8_lossy(&file(model, "wake.txt")?), &spot::EVIDENCE).map_err(damaged)?,
+            true => Weights::read(&String::from_utf8_lossy(&file(model, "wake.txt")?)).map_err(damaged("wake.txt"))?,
             false => Weights::default(),
         };
-        let bigram = &acoustics.bigram;
+        // In any language: a house may speak others than the speaker listens for.
+        let bigram = Bigram::new(&lexicon.all_talk()?, lexicon.phones().len());
         let said = |phrase: &String| tidy(phrase).split(' ').map(|word| lexicon.pronounce(word)).collect::<Said>();
-        let phrases: Vec<Phrase> = phrases.iter().map(|it| Phrase::new(&said(it), bigram)).collect();
-        let stream = Stream { run: Run::new(acoustics.net.clone()), searches: Searches::new(bigram, &phrases) };
+        let phrases: Vec<Phrase> = phrases.iter().map(|it| Phrase::new(&said(it), &bigram)).collect();
+        let thresholds = match model.path().join("background.bin").exists() {
+            true => {
+                let bytes = file(model, "background.bin")?;
+                let talk = Background::read(&bytes, acoustics.net.n_outputs()).map_err(damaged("background.bin"))?;
+                let (hours, scores) = (talk.hours(), talk.scores(&bigram, &phrases, &weights));
+                let threshold = |(mut it, phrase): (Vec<f32>, &Phrase)| weights.threshold(&mut it, hours, phrase.length());
+                scores.into_iter().zip(&phrases).map(threshold).collect()
+            }
+            false => vec![weights.floor(); phrases.len()],
+        };
+        let stream = Stream { run: Run::new(acoustics.net.clone()), searches: Searches::new(&bigram, &phrases) };
         Ok(Some(Self {
-            fixed: Arc::new(Fixed { acoustics, phrases, weights }),
+            fixed: Arc::new(Fixed { acoustics, bigram, phrases, weights, thresholds }),
             mfcc: Mfcc::default(),
             stream,
             features: Vec::new(),
@@ -116,10 +134,8 @@ impl Spotter {
         let (mut outputs, mut best) = (Vec::new(), self.best);
         self.stream.run.feed(&self.features, &mut outputs);
         self.features.clear();
-        let weights = &self.fixed.weights;
-        self.stream
-            .searches
-            .feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
+        let fixed = &self.fixed;
+        self.stream.searches.feed(&fixed.bigram, &fixed.phrases, &outputs, |it| surer(&mut best, it, fixed));
         self.newest += (outputs.len() / self.fixed.acoustics.net.n_outputs()) as i64;
         self.best = best;
         let over = self.best.take_if(|it| self.newest - it.sighting.end >= SETTLES)?;
@@ -132,8 +148,8 @@ impl Spotter {
         let (mut stream, mut outputs, mut best) = (self.stream.clone(), Vec::new(), self.best);
         stream.run.feed(&self.features, &mut outputs);
         stream.run.flush(&mut outputs);
-        let weights = &self.fixed.weights;
-        stream.searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| surer(&mut best, it, weights));
+        let fixed = &self.fixed;
+        stream.searches.feed(&fixed.bigram, &fixed.phrases, &outputs, |it| surer(&mut best, it, fixed));
         best.map(|it| spotted(it, start))
     }
 
@@ -159,15 +175,16 @@ impl Spotter {
             if let Some(over) = best.take_if(|old| it.end >= old.sighting.end + APART) {
                 all.push(spotted(over, 0));
             }
-            surer(best, it, &self.fixed.weights);
+            surer(best, it, &self.fixed);
         });
         all.extend(best.into_iter().flatten().map(|it| spotted(it, 0)));
         all
     }
 }
 
-fn surer(best: &mut Option<Sure>, sighting: Sighting, weights: &Weights) {
-    let confidence = weights.confidence(&sighting.evidence);
+fn surer(best: &mut Option<Sure>, sighting: Sighting, fixed: &Fixed) {
+    let score = fixed.weights.score(&sighting.evidence) - fixed.thresholds[sighting.phrase];
+    let confidence = 1.0 / (1.0 + (-score).exp());
     if confidence >= best.map_or(LEAST, |it| it.confidence) {
         *best = Some(Sure { sighting, confidence });
     }

@@ -117,13 +117,13 @@ fn text(model: &Path, name: &str) -> Result<(), ModelError> {
 
 /// Settings of libvosk, which aborts on a line that it cannot read.
 fn options(model: &Path, name: &str) -> Result<(), ModelError> {
-    let file = TextFile::read(model, name)?;
+    let file = TextFile::of_anybody(model, name)?;
     for line in file.lines() {
         let text = line.text.split('#').next().unwrap_or_default().trim();
         if text.is_empty() {
             continue;
         }
-        let option = text.strip_prefix("--").and_then(|it| it.split_once('='));
+        let option = text.strip_prefix("--").map(|it| it.split_once('=').unwrap_or((it, "true")));
         let is_name =
             |it: &str| it.starts_with(char::is_alphabetic) && it.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
         if !option.is_some_and(|(name, value)| is_name(name) && !value.is_empty()) {

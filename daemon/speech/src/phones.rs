@@ -294,8 +294,17 @@ pub(crate) struct Line<'a> {
 }
 
 impl TextFile {
-    /// Reads a file that must be there and hold text.
+    /// Reads a file of ours, which must be there and whole.
     pub fn read(model: &Path, name: &str) -> Result<Self, ModelError> {
+        let file = Self::of_anybody(model, name)?;
+        match file.text.ends_with('\n') {
+            true => Ok(file),
+            false => Err(ModelError::Damaged { file: file.path, what: "is cut short: its last line does not end".into() }),
+        }
+    }
+
+    /// Reads a file that must be there and hold text.
+    pub fn of_anybody(model: &Path, name: &str) -> Result<Self, ModelError> {
         let path = model.join(name);
         let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ModelError::Missing { model: model.into(), file: name.into() },

@@ -10,9 +10,12 @@ pub struct Weights<const N: usize> {
 }
 
 impl<const N: usize> Weights<N> {
-    /// Reads a text with `bias` and each name with its weight; what is not in it counts nothing.
+    /// Reads a text with `bias` and each name with its weight; a name that is not in it counts nothing.
     pub fn read(text: &str, names: &[&str; N]) -> Result<Self, String> {
-        let mut it = Self { bias: 0.0, of: [0.0; N] };
+        let (mut it, mut bias) = (Self { bias: 0.0, of: [0.0; N] }, false);
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err("is cut short: its last line does not end".into());
+        }
         for (at, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
             let Some((name, value)) = line.split_once(char::is_whitespace) else {
@@ -25,11 +28,11 @@ impl<const N: usize> Weights<N> {
             let value = value.ok_or_else(|| format!("has no number in line {}", at + 1))?;
             match names.iter().position(|it| *it == name) {
                 Some(i) => it.of[i] = value,
-                None if name == "bias" => it.bias = value,
+                None if name == "bias" => (it.bias, bias) = (value, true),
                 None => return Err(format!("has an unknown name in line {}", at + 1)),
             }
         }
-        Ok(it)
+        if bias { Ok(it) } else { Err("has no bias".into()) }
     }
 
     /// 0 to 1.
@@ -50,10 +53,13 @@ mod tests {
         assert_eq!(it, Weights { bias: -1.0, of: [0.0, 2.0] });
         assert!((it.confidence(&[9.0, 0.5]) - 0.5).abs() < 1e-6);
         for (text, what) in [
-            ("bias", "has no value in line 1"),
-            ("\nlong x", "has no number in line 2"),
-            ("long nan", "has no number in line 1"),
-            ("short 1", "has an unknown name in line 1"),
+            ("bias\n", "has no value in line 1"),
+            ("\nlong x\n", "has no number in line 2"),
+            ("long nan\n", "has no number in line 1"),
+            ("short 1\n", "has an unknown name in line 1"),
+            ("bias 1\nlong 0.1", "is cut short: its last line does not end"),
+            ("long 1\n", "has no bias"),
+            ("", "has no bias"),
         ] {
             assert_eq!(read(text), Err(what.to_owned()));
         }

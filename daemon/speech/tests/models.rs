@@ -120,6 +120,18 @@ fn settings_that_libvosk_cannot_read_are_named_with_their_place() {
 }
 
 #[test]
+fn a_list_that_ends_within_a_line_is_cut_short() {
+    let copy = Copy::ours("half");
+    for file in ["phones.txt", "ipa.txt", "lm/en.txt", "lexicon/en.txt"] {
+        let whole = std::fs::read(copy.0.join(file)).unwrap();
+        std::fs::write(copy.0.join(file), &whole[..whole.len() - 1]).unwrap();
+        let said = error(&copy.0);
+        assert!(said.contains(file) && said.contains("is cut short"), "{said}");
+        std::fs::write(copy.0.join(file), whole).unwrap();
+    }
+}
+
+#[test]
 fn no_byte_that_is_wrong_before_the_weights_brings_the_library_down() {
     let copy = Copy::ours("flipped");
     let file = copy.0.join("am/final.mdl");

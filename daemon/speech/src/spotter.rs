@@ -169,8 +169,8 @@ impl Spotter {
         run.flush(&mut outputs);
         let mut best: Vec<Option<Sure>> = vec![None; self.fixed.phrases.len()];
         let mut all = Vec::new();
-        let mut searches = Searches::new(&self.fixed.acoustics.bigram, &self.fixed.phrases);
-        searches.feed(&self.fixed.acoustics.bigram, &self.fixed.phrases, &outputs, |it| {
+        let mut searches = Searches::new(&self.fixed.bigram, &self.fixed.phrases);
+        searches.feed(&self.fixed.bigram, &self.fixed.phrases, &outputs, |it| {
             let best = &mut best[it.phrase];
             if let Some(over) = best.take_if(|old| it.end >= old.sighting.end + APART) {
                 all.push(spotted(over, 0));

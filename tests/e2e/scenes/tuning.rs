@@ -13,10 +13,10 @@ const NEXT: Duration = Duration::from_secs(11);
 
 #[test]
 fn what_was_almost_heard_and_said_again_makes_the_speaker_more_sensitive() {
-    let house = House::new(Plan { settings: "wake:\n  sensitivity: 0.1\n  keep_near_misses: true".into(), ..Plan::default() });
+    let house = House::new(Plan { settings: "wake:\n  sensitivity: 0\n  keep_near_misses: true".into(), ..Plan::default() });
     let phrase = PERSON.says("hello operator");
     // The louder the noise, the less sure; one of these is neither heard nor missed altogether.
-    let almost = [0.025, 0.018, 0.035, 0.012, 0.05, 0.008].into_iter().any(|noise| {
+    let almost = [0.07, 0.1, 0.05, 0.14, 0.035, 0.2].into_iter().any(|noise| {
         house.pulse.say(&in_the_room(&phrase).then_silence(Duration::from_millis(400)).with_noise(noise));
         std::thread::sleep(Duration::from_millis(1500));
         let kept = !notes(&house).is_empty();
@@ -37,7 +37,7 @@ fn what_was_almost_heard_and_said_again_makes_the_speaker_more_sensitive() {
     let told = said(&house, &["tune", "--yes"]);
     let yaml = std::fs::read_to_string(house.folder.path().join("hark.yaml")).expect("hark.yaml");
     let written = yaml.lines().find_map(|it| it.trim().strip_prefix("sensitivity: ")?.parse::<f32>().ok()).expect("sensitivity");
-    assert!(written > 0.1 && told.contains(&format!("{written:.2} would suit better than 0.10")), "{written}: {told}");
+    assert!(written > 0.0 && told.contains(&format!("{written:.2} would suit better than 0.00")), "{written}: {told}");
     eventually("the new sensitivity", A_WHILE, || house.speaker.printed().contains("configuration read anew").then_some(()));
     assert!(said(&house, &["tune", "--clear"]).contains("deleted 1 near misses"));
     assert!(notes(&house).is_empty());

@@ -61,6 +61,10 @@ pub fn measure(ears: &Ears, _: f64) -> Table {
     table.note(format!("Rare names not understood: {}.", wrong.join(", ")));
     let (right, _) = run(ears, "rare names", &names, &read_english, &rare, Condition::Clean);
     table.figure("the same as English voices read them from the page (flite, festival; often wrongly)", format!("{right:.1} %"));
+    table.note(
+        "As the second look alone hears them, however unsure. Names that sound the same to the model are asked about, \
+as the speaker does: a question that offers the right one counts as understood.",
+    );
     table
 }
 

@@ -22,9 +22,14 @@ SAID = {
     "fenrir": ["F EH N R IH R", "F EH N R IY R", "F EH N R ER"],
     "archie": ["AA R CH IY"],
     "snowboy": ["S N OW B OY"],
-    "alexa": ["AX L EH K S AX", "AE L EH K S AX", "AX L EH K S AA"],
+    "alexa": ["AX L EH K S AX", "AE L EH K S AX", "AX L EH K S AA", "AX L EH K S AE"],
     "athena": ["AX TH IY N AX"],
     "amelia": ["AX M IY L Y AX", "AX M IY L IY AX"],
+    "computer": ["K AX M P Y UW T ER", "K AX M P Y UW T AX", "K AX M P Y UW D ER", "K AX M P Y UW D AX", "K AA M P Y UW T ER", "K AH M P Y UW D ER"],
+    "android": ["AE N D R OY D", "AE N D R OY T", "AE N D R OY"],
+    "smart": ["S M AA R T", "S M AA T", "S M AA R D"],
+    "mirror": ["M IH R ER", "M IY R ER", "M IH R AX"],
+    "jarvis": ["JH AA R V AX S", "JH AA R V IH S", "JH AA V IH S", "JH AA R V EH S", "JH AA R V IY S"],
 }
 SCOWL = "/usr/share/dict/scowl/"
 EN_LEVELS, PROPER_LEVELS = (10, 20, 35), (50,)

@@ -19,7 +19,7 @@ from paths import MODEL, ROOT
 #: As verdict.rs has them.
 EVIDENCE = ("margin", "total", "per_phone", "worst", "second", "third", "worst_sum", "phones", "agrees", "begun", "differs", "fast")
 #: A sentence of somebody who did not mean the speaker counts as much as so many that it did not understand.
-OTHERS_COUNT = 8.0
+OTHERS_COUNT = 4.0
 RIDGE = 0.5
 #: What is weighed; that synthetic voices talk faster than people is an accident.
 WEIGHED = EVIDENCE[:-1]

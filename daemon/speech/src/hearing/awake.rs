@@ -200,7 +200,7 @@ impl Hearing {
         }
         let (start, end) = (second.sample(it.start), second.sample(it.end));
         let fit = self.fit(&it.text);
-        let counts = confidence >= self.settings.min_confidence && matches!(fit, Fit::Whole { .. });
+        let counts = confidence >= self.settings.min_confidence && it.fits() && matches!(fit, Fit::Whole { .. });
         counts.then(|| Sure { fit, confidence, start, end, rest_ms: it.rests as u32 * REST_MS, text: it.text })
     }
 

@@ -180,7 +180,7 @@ mod tests {
             ring_for: Duration::from_secs(30),
             listen_for: Duration::from_secs(5),
             min_confidence: 0.5,
-            sure_confidence: 0.8,
+            sure_confidence: 0.6,
             volumes: [70, 71, 72],
             do_not_disturb: false,
             house: HouseSettings::default(),

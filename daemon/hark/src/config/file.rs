@@ -202,7 +202,7 @@ fn speech(mut it: Section<'_>, state_dir: &Path, whole: bool) -> (SpeechSettings
     }
     let listen_for = it.duration("listen_for", Duration::from_secs(2), Duration::from_secs(60)).unwrap_or(Duration::from_secs(6));
     let min_confidence = it.fraction("min_confidence").unwrap_or(0.5);
-    let sure_confidence = it.fraction("sure_confidence").unwrap_or(0.8);
+    let sure_confidence = it.fraction("sure_confidence").unwrap_or(0.6);
     if sure_confidence < min_confidence
         && let Some(text) = it.text("sure_confidence").filter(|_| whole)
     {

@@ -208,7 +208,7 @@ fn wrong(table: &mut Table, results: &[Result]) {
         .map(|it| {
             let heard = if it.woken { it.heard.join(" / ") } else { "not woken".into() };
             let rejected = it.rejected.join(" / ");
-            format!("{} `{}`: {heard} (rejected: {rejected}; alone: {})", it.voice.name(), it.text, it.recognized)
+            format!("{} “{}”: {heard} (rejected: {rejected}; alone: {})", it.voice.name(), it.text, it.recognized)
         })
         .collect();
     if !list.is_empty() {
